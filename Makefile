@@ -1,0 +1,66 @@
+.DEFAULT_GOAL := help
+.PHONY: help test vet lint bench fmt fmt-check tidy check cover fuzz run
+
+# How long each fuzz target runs; `make fuzz FUZZTIME=5m` for a longer look.
+FUZZTIME ?= 10s
+
+# Found in PATH, or named by the caller.
+GOLANGCI_LINT ?= golangci-lint
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+test: ## run every test with the race detector
+	go test -race ./...
+
+vet: ## run go vet
+	go vet ./...
+
+lint: ## run golangci-lint, or go vet where it is not installed
+	@if command -v $(GOLANGCI_LINT) >/dev/null 2>&1; then \
+		echo "$(GOLANGCI_LINT) run"; \
+		$(GOLANGCI_LINT) run; \
+	else \
+		echo "golangci-lint is not installed, so only go vet runs. To install it:"; \
+		echo "  go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@latest"; \
+		go vet ./...; \
+	fi
+
+bench: ## run every benchmark, and no test
+	go test -run '^$$' -bench . -benchmem ./...
+
+fmt: ## format every Go file
+	gofmt -s -w .
+
+fmt-check: ## fail if a Go file is not formatted
+	@files=$$(gofmt -s -l .) || exit 1; \
+	if [ -n "$$files" ]; then \
+		echo "not formatted (run make fmt):"; \
+		echo "$$files"; \
+		exit 1; \
+	fi
+
+tidy: ## make go.mod and go.sum match the imports
+	go mod tidy
+
+check: fmt-check vet lint test ## everything that must hold before a change is merged
+
+cover: ## print the statement coverage of each function; cover.html shows the lines
+	go test -covermode=atomic -coverpkg=./... -coverprofile=cover.out ./...
+	go tool cover -html=cover.out -o cover.html
+	go tool cover -func=cover.out
+
+# go test takes one fuzz target of one package at a time.
+fuzz: ## run each fuzz target for FUZZTIME (10s)
+	@set -e; \
+	packages=$$(go list ./...); \
+	for package in $$packages; do \
+		listed=$$(go test -list '^Fuzz' "$$package") || { echo "$$listed"; exit 1; }; \
+		for target in $$(echo "$$listed" | grep '^Fuzz' || true); do \
+			echo "$$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
+		done; \
+	done
+
+run: ## run the example service
+	go run ./examples/service

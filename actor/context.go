@@ -1,0 +1,145 @@
+package actor
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/taskvisor/taskvisor/events"
+)
+
+// An Attempt is the context that its task runs in. It is a context of its own
+// making because a restart should cost one allocation: the channel is made only
+// for those who ask for it, and what ended it is shared by all that ended for
+// the same reason. Values come from the actor's base, cancellation never does:
+// who stops what, and in which order, is for the supervisor to say.
+
+// ending is why a context ended. Immutable but for the tomb.
+type ending struct {
+	err    error // context.Canceled or context.DeadlineExceeded
+	cause  error
+	reason events.Reason
+
+	// tomb is a real cancelled context that answers context.Cause, which looks
+	// for one with a key that only package context knows.
+	once sync.Once
+	tomb context.Context
+}
+
+// endings holds the one shared ending of each sentinel cause.
+var endings = func() map[events.Reason]*ending {
+	m := map[events.Reason]*ending{}
+	for _, err := range []error{ErrShutdown, ErrStopped, ErrRemoved, ErrRestarted, ErrGroup, ErrReturned} {
+		c := err.(*cause) //nolint:errorlint // the sentinels of this package
+		m[c.reason] = &ending{err: context.Canceled, cause: c, reason: c.reason}
+	}
+	return m
+}()
+
+func endingFor(r events.Reason) *ending {
+	if e, ok := endings[r]; ok {
+		return e
+	}
+	return endings[events.ReasonShutdown]
+}
+
+func (e *ending) value(key any) any {
+	e.once.Do(func() {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(e.cause)
+		e.tomb = ctx
+	})
+	return e.tomb.Value(key)
+}
+
+// Deadline returns when the attempt runs into its timeout, if it has one.
+func (a *Attempt) Deadline() (time.Time, bool) {
+	if a.watch == nil || a.watch.deadline.IsZero() {
+		return time.Time{}, false
+	}
+	return a.watch.deadline, true
+}
+
+// Done returns a channel that is closed when the attempt should end.
+func (a *Attempt) Done() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.done == nil {
+		a.done = make(chan struct{})
+		if a.end.Load() != nil {
+			close(a.done)
+		}
+	}
+	return a.done
+}
+
+// Err returns nil until the attempt should end, then context.DeadlineExceeded
+// after a timeout and context.Canceled otherwise.
+func (a *Attempt) Err() error {
+	if e := a.end.Load(); e != nil {
+		return e.err
+	}
+	return nil
+}
+
+// Value returns the attempt itself under this package's key and what the
+// actor's base holds under any other.
+func (a *Attempt) Value(key any) any {
+	if key == (attemptKey{}) {
+		return a
+	}
+	if v := a.actor.base.Value(key); v != nil {
+		return v
+	}
+	if e := a.end.Load(); e != nil {
+		return e.value(key)
+	}
+	return nil
+}
+
+// AfterFunc lets package context derive from an attempt without a goroutine.
+// f is called once, when the context ends; stop takes it back.
+func (a *Attempt) AfterFunc(f func()) (stop func() bool) {
+	a.mu.Lock()
+	if a.end.Load() != nil {
+		a.mu.Unlock()
+		f()
+		return func() bool { return false }
+	}
+	defer a.mu.Unlock()
+	key := new(byte)
+	if a.after == nil {
+		a.after = map[*byte]func(){}
+	}
+	a.after[key] = f
+	return func() bool {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		_, waiting := a.after[key]
+		delete(a.after, key)
+		return waiting
+	}
+}
+
+// finish ends the context; only the first call has an effect and returns true.
+func (a *Attempt) finish(e *ending) bool {
+	a.mu.Lock()
+	if a.end.Load() != nil {
+		a.mu.Unlock()
+		return false
+	}
+	a.end.Store(e)
+	if a.done != nil {
+		close(a.done)
+	}
+	after := a.after
+	a.after = nil
+	a.mu.Unlock()
+	for _, f := range after {
+		f()
+	}
+	return true
+}
+
+// String names the context in the way of package context.
+func (a *Attempt) String() string { return "taskvisor.Attempt(" + a.actor.Path() + ")" }

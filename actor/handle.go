@@ -1,0 +1,148 @@
+package actor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/taskvisor/taskvisor/events"
+)
+
+// Outcome is how a task ended for good.
+type Outcome struct {
+	// Kind is Completed, Failed, Stopped or Abandoned.
+	Kind events.Outcome
+	// Reason says why a task was stopped or abandoned, else it is not set.
+	Reason events.Reason
+	// Attempts is how many attempts were made.
+	Attempts int
+	// Err is the last error of a failed task and the *StuckError of an
+	// abandoned one; nil otherwise.
+	Err error
+	// StopErr is what a stopped task returned after it had been told to stop,
+	// if that was more than its context's own error.
+	StopErr error
+}
+
+// Success reports whether the task completed.
+func (o Outcome) Success() bool { return o.Kind == events.Completed }
+
+// Handle follows one task from its start to its outcome, across all of its
+// attempts. It may be used by any number of goroutines, and be kept after the
+// end. A handle does not stop its task: that is for the supervisor, by path.
+type Handle struct {
+	id    events.ID
+	path  string
+	label string // path#tree.id, the value of the goroutines' label; path is its beginning
+	name  int32  // where the name begins in path
+
+	mu      sync.Mutex
+	done    chan struct{} // guarded by mu; made when asked for
+	up      chan struct{} // guarded by mu; made when asked for
+	isReady bool          // guarded by mu
+	outcome *Outcome      // guarded by mu
+}
+
+// ID returns the number of this life of the task, unique in the process.
+func (h *Handle) ID() events.ID { return h.id }
+
+// Path returns the address of the task in its tree, such as "/app/db".
+func (h *Handle) Path() string { return h.path }
+
+// Name returns the last part of the path.
+func (h *Handle) Name() string { return h.path[h.name:] }
+
+// Done returns a channel that is closed when the task has ended for good and
+// its name is free.
+func (h *Handle) Done() <-chan struct{} {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.done == nil {
+		h.done = make(chan struct{})
+		if h.outcome != nil {
+			close(h.done)
+		}
+	}
+	return h.done
+}
+
+// Outcome returns how the task ended; ok is false while it has not.
+func (h *Handle) Outcome() (o Outcome, ok bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.outcome == nil {
+		return Outcome{}, false
+	}
+	return *h.outcome, true
+}
+
+// Wait returns how the task ended, as soon as it has. Its error is only ever
+// the cause of ctx; the task's own is in the outcome. An outcome that is there
+// already is returned even if ctx has ended.
+func (h *Handle) Wait(ctx context.Context) (Outcome, error) {
+	if o, ok := h.Outcome(); ok {
+		return o, nil
+	}
+	select {
+	case <-h.Done():
+		o, _ := h.Outcome()
+		return o, nil
+	case <-ctx.Done():
+		return Outcome{}, fmt.Errorf("wait for task %s: %w", h.path, context.Cause(ctx))
+	}
+}
+
+// WaitReady returns nil when the task is ready for the first time: when it has
+// called Ready if its spec says AwaitReady, else when its first attempt has
+// begun. A task that ends before returns a *NotReadyError, unless it completed.
+func (h *Handle) WaitReady(ctx context.Context) error {
+	h.mu.Lock()
+	if h.up == nil {
+		h.up = make(chan struct{})
+		if h.isReady || h.outcome != nil {
+			close(h.up)
+		}
+	}
+	up := h.up
+	h.mu.Unlock()
+	select {
+	case <-up:
+	case <-ctx.Done():
+		return fmt.Errorf("wait for task %s to be ready: %w", h.path, context.Cause(ctx))
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.isReady || h.outcome.Success() {
+		return nil
+	}
+	return &NotReadyError{Path: h.path, Err: h.outcome.Err}
+}
+
+// markReady lets WaitReady return.
+func (h *Handle) markReady() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.isReady || h.outcome != nil {
+		return
+	}
+	h.isReady = true
+	if h.up != nil {
+		close(h.up)
+	}
+}
+
+// resolve delivers the outcome; only the first counts.
+func (h *Handle) resolve(o Outcome) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.outcome != nil {
+		return
+	}
+	h.outcome = &o
+	if h.done != nil {
+		close(h.done)
+	}
+	if h.up != nil && !h.isReady {
+		close(h.up)
+	}
+}

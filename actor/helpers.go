@@ -1,0 +1,121 @@
+package actor
+
+import (
+	"context"
+	"runtime/pprof"
+
+	"github.com/taskvisor/taskvisor/events"
+)
+
+// helpers are the goroutines that a task has started with Go.
+type helpers struct {
+	running int           // guarded by the attempt's mu
+	idle    chan struct{} // guarded by the attempt's mu: closed when running is 0, made by join
+	err     error         // guarded by the attempt's mu: the first failure
+}
+
+// Go runs fn on a goroutine of its own that belongs to the attempt of ctx: its
+// panics and errors become the attempt's failure and end its context (with the
+// error as cause), it is found with the attempt's goroutines when something is
+// stuck, and the attempt ends only when it has returned.
+//
+// Helpers are to Run what the members of an errgroup are to each other: when
+// Run returns nil the attempt goes on until they have returned; when Run
+// returns an error, or one of them does, the others are told to stop by the
+// context that they were given.
+//
+// Go returns ErrNoTask for a context that belongs to no task and ErrEnded when
+// its attempt has ended; then fn is not run.
+func Go(ctx context.Context, fn func(ctx context.Context) error) error {
+	a := Current(ctx)
+	if a == nil {
+		return ErrNoTask
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h := a.helpers
+	if h == nil {
+		h = &helpers{}
+		a.helpers = h
+	}
+	if h.running < 0 {
+		return ErrEnded
+	}
+	h.running++
+	go a.help(ctx, fn)
+	return nil
+}
+
+// help runs fn and reports its failure, whichever way it ends.
+func (a *Attempt) help(ctx context.Context, fn func(context.Context) error) {
+	err := error(nil)
+	returned := false
+	defer func() {
+		if !returned {
+			if v := recover(); v != nil {
+				err = &PanicError{Value: v, Stack: stack()}
+			} else {
+				err = &GoexitError{Stack: stack()}
+			}
+		}
+		a.helped(err)
+	}()
+	pprof.SetGoroutineLabels(ctx)
+	err = fn(ctx)
+	returned = true
+}
+
+func (a *Attempt) helped(err error) {
+	a.mu.Lock()
+	h := a.helpers
+	first := err != nil && h.err == nil && a.end.Load() == nil
+	if first {
+		h.err = err
+	}
+	a.mu.Unlock()
+	if first {
+		a.finish(&ending{err: context.Canceled, cause: err, reason: events.ReasonHelper})
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, panicked := err.(*PanicError); panicked && h.err == nil { //nolint:errorlint // made above
+		h.err = err // a panic is never noise, not even after the end
+	}
+	h.running--
+	if h.running == 0 && h.idle != nil {
+		close(h.idle)
+	}
+}
+
+// join waits for the helpers, telling them to stop if the attempt has failed,
+// and returns their failure. No helper can be started afterwards.
+func (a *Attempt) join(err error) error {
+	if err != nil {
+		a.finish(endingFor(events.ReasonReturned))
+	}
+	for {
+		a.mu.Lock()
+		h := a.helpers
+		if h == nil {
+			h = &noHelpers
+			a.helpers = h
+			a.mu.Unlock()
+			return nil
+		}
+		if h.running <= 0 {
+			if h != &noHelpers {
+				h.running = -1
+			}
+			herr := h.err
+			a.mu.Unlock()
+			return herr
+		}
+		h.idle = make(chan struct{})
+		idle := h.idle
+		a.mu.Unlock()
+		<-idle
+	}
+}
+
+// noHelpers seals an attempt that never had any.
+var noHelpers = helpers{running: -1}

@@ -1,0 +1,94 @@
+package actor
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/policy"
+)
+
+type attemptKey struct{}
+
+type loggerKey struct{}
+
+// Info is who a task is, as its context tells.
+type Info struct {
+	ID         events.ID
+	Path       string
+	Name       string
+	Attempt    int // from 1
+	Generation int // from 1; more after an attempt was abandoned
+}
+
+// FromContext returns the identity of the task whose context ctx is or derives
+// from; ok is false for any other context.
+func FromContext(ctx context.Context) (info Info, ok bool) {
+	a := Current(ctx)
+	if a == nil {
+		return Info{}, false
+	}
+	return Info{
+		ID:         a.actor.ID(),
+		Path:       a.actor.Path(),
+		Name:       a.actor.Name(),
+		Attempt:    a.Number(),
+		Generation: a.Generation(),
+	}, true
+}
+
+// Current returns the attempt whose context ctx is or derives from, or nil. It
+// is for supervisors; tasks use FromContext.
+func Current(ctx context.Context) *Attempt {
+	a, _ := ctx.Value(attemptKey{}).(*Attempt)
+	return a
+}
+
+// Ready says that the task is up: that it has what it needs and serves. The
+// first call in an attempt counts. Outside of a task it does nothing.
+func Ready(ctx context.Context) {
+	if a := Current(ctx); a != nil && a.ready.CompareAndSwap(false, true) {
+		a.actor.parent.Ready(a)
+	}
+}
+
+// Beat says that the task makes progress, for a spec with Stall. It costs a few
+// nanoseconds; call it after work, not from a ticker of its own. Outside of a
+// task, and without Stall, it does nothing.
+func Beat(ctx context.Context) {
+	if a := Current(ctx); a != nil && a.watch != nil && a.watch.stall > 0 {
+		a.watch.beat.Store(int64(time.Since(a.began)))
+	}
+}
+
+// Logger returns a logger that carries the path, id and attempt of the task:
+// the supervisor's, or slog.Default. Outside of a task it carries nothing.
+func Logger(ctx context.Context) *slog.Logger {
+	l, _ := ctx.Value(loggerKey{}).(*slog.Logger)
+	if l == nil {
+		l = slog.Default()
+	}
+	info, ok := FromContext(ctx)
+	if !ok {
+		return l
+	}
+	return l.With(
+		slog.String("path", info.Path),
+		slog.Uint64("id", uint64(info.ID)),
+		slog.Int("attempt", info.Attempt),
+	)
+}
+
+// WithLogger returns a context whose tasks log to l.
+func WithLogger(ctx context.Context, l *slog.Logger) context.Context {
+	return context.WithValue(ctx, loggerKey{}, l)
+}
+
+// limit turns a setting into a bound: Forever is none.
+func limit(d time.Duration) time.Duration {
+	if d == policy.Forever {
+		return 0
+	}
+	return d
+}

@@ -1,0 +1,68 @@
+// Package events tells what happens to the things that run. A [Bus] carries each
+// [Event] from those who publish it to those who subscribe.
+//
+// An event is a fact that may be lost. No decision of this module depends on one:
+// how a task ended is told by its handle, how many there were by the counts that
+// the runtime keeps. Events are for looking on: logs, traces, metrics, alarms.
+//
+// # Guarantees
+//
+// Order. A bus has one order, which Seq numbers. Every subscriber is given its
+// events in that order, one at a time, and none twice. Events published one after
+// the other by the same goroutine keep their order. At is read before the place
+// in the order is taken, so it may run backwards by a little between publishers.
+//
+// Independence. Publishing never waits for a subscriber, and no subscriber waits
+// for another: each has its own queue and its own goroutine. A handler may publish,
+// subscribe, and look at the statistics.
+//
+// Losses. A subscriber has room for [Subscriber].Queue events, the one in its
+// handler included. When there is no room the newest event is lost for this
+// subscriber, and so is what follows until an eighth of the room, or 64 places, are
+// free again. The subscriber is told of each such run once, by an [EventsLost] with
+// the Count and the Seq of the last one lost. It stands where the gap is: before
+// the first event that got in again, or at the end once the subscriber has caught
+// up. No filter keeps it out, and it is never lost itself. So Seq only grows from
+// one event to the next for every subscriber, and a jump in it means nothing: what
+// nobody wants takes no number, and what others want is not for all.
+//
+// Panics. A handler that panics, or calls runtime.Goexit, has dealt with the event,
+// and goes on with the next one. The others are told by a [SubscriberPanicked]: of
+// the first panic in a stretch of events at once, of the rest with their Count at
+// its end. A panic over an EventsLost or a SubscriberPanicked is counted and told
+// to nobody, so that no two handlers can keep each other panicking.
+//
+// Draining. [Bus.Drain] waits until what was published before it has been handled,
+// [Bus.Close] until everything has. Both are bounded by their context, name the
+// subscribers that were too slow, and are safe to call from within a handler. An
+// event that was neither handled nor is waiting has been counted as lost: see
+// [Stats].
+//
+// Goroutines. There is one per subscription, from Subscribe until what was queued
+// at its Close has been handled. A handler that never returns keeps its own.
+//
+// # Kinds and fields
+//
+// Seq, At and Kind are always set, the others as follows. Those in parentheses are
+// set when there is something to say.
+//
+//	supervisor_started   ID Path Elapsed, Count: children that were declared
+//	supervisor_stopping  ID Path (Reason) (Err: the failure that ends it), Count: children to stop
+//	supervisor_stopped   ID Path Elapsed (Reason) (Err: what it ends with)
+//	group_restarting     ID Path (Delay) Err: the failure, Count: members
+//	group_restarted      ID Path Elapsed, Count: members
+//	intensity_exceeded   ID Path Err: the last failure, Count: restarts in the window
+//	task_added           ID Path
+//	task_ready           ID Path Attempt, Elapsed: since the attempt started
+//	attempt_started      ID Path Attempt Generation
+//	attempt_ended        ID Path Attempt Generation Exit Elapsed (Reason) (Err)
+//	retry_scheduled      ID Path Attempt Delay (Err), Count: failures in a row
+//	task_stopping        ID Path (Attempt) Reason
+//	task_stuck           ID Path Attempt Generation Reason, Err: its stacks, Elapsed: since it was told to stop
+//	task_abandoned       ID Path Attempt Generation Reason Err, Elapsed: since it was told to stop
+//	task_returned        ID Path Attempt Generation (Err: what it returned), Elapsed: since the attempt started
+//	task_finished        ID Path Attempt Outcome (Reason) (Err), Elapsed: since it was added
+//	task_removed         ID Path (Reason)
+//	events_lost          Subscriber, Count: events lost
+//	subscriber_panicked  Subscriber, Count: panics, Err: the last as a *HandlerPanic
+package events

@@ -1,0 +1,108 @@
+package events
+
+import "github.com/taskvisor/taskvisor/internal/label"
+
+// Kind says what an [Event] tells. Zero is no kind, and such an event is never
+// published. The package comment lists the fields that each kind sets.
+type Kind uint8
+
+const (
+	_ Kind = iota
+	// SupervisorStarted: the declared children of a supervisor are up.
+	SupervisorStarted
+	// SupervisorStopping: a supervisor begins to stop its children.
+	SupervisorStopping
+	// SupervisorStopped: a supervisor has stopped, and so have its children but
+	// for those that were abandoned.
+	SupervisorStopped
+	// GroupRestarting: a failure restarts several children together.
+	GroupRestarting
+	// GroupRestarted: the children that were restarted together are up again.
+	GroupRestarted
+	// IntensityExceeded: the children of a supervisor failed too often, and it
+	// gives up.
+	IntensityExceeded
+	// TaskAdded: a supervisor has taken in a task, which has not run yet.
+	TaskAdded
+	// TaskReady: a task said that it is ready.
+	TaskReady
+	// AttemptStarted: a task is about to be run.
+	AttemptStarted
+	// AttemptEnded: a run of a task has ended. Exit says how.
+	AttemptEnded
+	// RetryScheduled: a task will be run again after a delay.
+	RetryScheduled
+	// TaskStopping: a task is told to stop. Reason says why.
+	TaskStopping
+	// TaskStuck: an attempt has not ended within its grace.
+	TaskStuck
+	// TaskAbandoned: a stuck attempt is no longer waited for.
+	TaskAbandoned
+	// TaskReturned: an abandoned attempt has returned after all, which changes
+	// nothing.
+	TaskReturned
+	// TaskFinished: a task has ended and is not run again. Outcome says how.
+	TaskFinished
+	// TaskRemoved: a supervisor has forgotten a task, and its name is free.
+	TaskRemoved
+	// EventsLost: events did not fit into a subscriber's queue. Only that
+	// subscriber is told, whatever its Kinds.
+	EventsLost
+	// SubscriberPanicked: a subscriber's handler panicked. Only the other
+	// subscribers are told.
+	SubscriberPanicked
+)
+
+var kinds = label.Table[Kind]{Type: "kind", Labels: []string{
+	SupervisorStarted:  "supervisor_started",
+	SupervisorStopping: "supervisor_stopping",
+	SupervisorStopped:  "supervisor_stopped",
+	GroupRestarting:    "group_restarting",
+	GroupRestarted:     "group_restarted",
+	IntensityExceeded:  "intensity_exceeded",
+	TaskAdded:          "task_added",
+	TaskReady:          "task_ready",
+	AttemptStarted:     "attempt_started",
+	AttemptEnded:       "attempt_ended",
+	RetryScheduled:     "retry_scheduled",
+	TaskStopping:       "task_stopping",
+	TaskStuck:          "task_stuck",
+	TaskAbandoned:      "task_abandoned",
+	TaskReturned:       "task_returned",
+	TaskFinished:       "task_finished",
+	TaskRemoved:        "task_removed",
+	EventsLost:         "events_lost",
+	SubscriberPanicked: "subscriber_panicked",
+}}
+
+// Kinds returns every kind, in the order of their declaration. The slice is the
+// caller's own.
+func Kinds() []Kind { return kinds.Values() }
+
+// String returns the label of k.
+func (k Kind) String() string { return kinds.String(k) }
+
+// MarshalText returns the label of k; a value without one is an error.
+func (k Kind) MarshalText() ([]byte, error) { return kinds.Marshal(k) }
+
+// UnmarshalText sets k to the kind with that label; an unknown label is an error.
+func (k *Kind) UnmarshalText(text []byte) error { return kinds.Unmarshal(k, text) }
+
+// kindSet holds kinds as bits; its zero is empty. There are fewer than 64 kinds,
+// and the shift makes any other value the empty set.
+type kindSet uint64
+
+func setOf(k Kind) kindSet { return 1 << k }
+
+// interests returns what a subscriber with these Kinds is to be given. EventsLost
+// is never part of it: the bus makes that event for one subscriber alone.
+func interests(ks []Kind) kindSet {
+	if len(ks) == 0 {
+		ks = Kinds()
+	}
+	var set kindSet
+	for _, k := range ks {
+		set |= setOf(k)
+	}
+	return set &^ setOf(EventsLost)
+}

@@ -1,0 +1,52 @@
+package events
+
+import "github.com/taskvisor/taskvisor/internal/label"
+
+// Reason is why something was stopped. Zero is not said: nobody asked for it.
+type Reason uint8
+
+const (
+	_ Reason = iota
+	// ReasonShutdown: its supervisor stops.
+	ReasonShutdown
+	// ReasonStopped: somebody asked for it.
+	ReasonStopped
+	// ReasonRemoved: somebody asked to stop and forget it.
+	ReasonRemoved
+	// ReasonRestarted: somebody asked to restart it.
+	ReasonRestarted
+	// ReasonGroup: it is restarted together with a sibling that failed.
+	ReasonGroup
+	// ReasonReplaced: another takes its place.
+	ReasonReplaced
+	// ReasonTimeout: it ran for longer than its timeout.
+	ReasonTimeout
+	// ReasonStalled: it gave no sign of life for longer than agreed.
+	ReasonStalled
+	// ReasonReturned: it helped an attempt that has returned.
+	ReasonReturned
+	// ReasonHelper: one of its helper goroutines failed.
+	ReasonHelper
+)
+
+var reasons = label.Table[Reason]{Type: "reason", Labels: []string{
+	ReasonShutdown:  "shutdown",
+	ReasonStopped:   "stopped",
+	ReasonRemoved:   "removed",
+	ReasonRestarted: "restarted",
+	ReasonGroup:     "group",
+	ReasonReplaced:  "replaced",
+	ReasonTimeout:   "timeout",
+	ReasonStalled:   "stalled",
+	ReasonReturned:  "returned",
+	ReasonHelper:    "helper",
+}}
+
+// String returns the label of r.
+func (r Reason) String() string { return reasons.String(r) }
+
+// MarshalText returns the label of r; a value without one is an error.
+func (r Reason) MarshalText() ([]byte, error) { return reasons.Marshal(r) }
+
+// UnmarshalText sets r to the reason with that label; an unknown label is an error.
+func (r *Reason) UnmarshalText(text []byte) error { return reasons.Unmarshal(r, text) }

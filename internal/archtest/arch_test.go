@@ -1,0 +1,105 @@
+package archtest
+
+import "testing"
+
+// modulePath is the prefix of every import of ours.
+const modulePath = "github.com/taskvisor/taskvisor"
+
+// backoffModule is the one third-party module that the supervision runtime needs.
+const backoffModule = "github.com/cenkalti/backoff/v4"
+
+// imports is the import table: what each package may depend on besides the
+// standard library. Orders go down the table and never up, so a package names only
+// packages above it. Test files are free: they may look at anything.
+var imports = []importRow{
+	{
+		pkg: "internal/...", reason: "anything may import it, so it imports nothing of ours",
+	},
+	{
+		pkg: "policy", ours: []string{"internal/label"}, modules: []string{backoffModule},
+		reason: "pure decisions; backoff/v4 is the interface of a delay",
+	},
+	{
+		pkg: "events", ours: []string{"policy", "internal/label"},
+		reason: "the vocabulary speaks of verdicts and must not know who publishes it",
+	},
+	{
+		pkg: "actor", ours: []string{"policy", "events", "internal/label"}, modules: []string{backoffModule},
+		reason: "one task's life; *backoff.PermanentError is part of what a task may return",
+	},
+	{
+		pkg: "actor/tasks", ours: []string{"actor", "policy", "events"},
+		reason: "ready-made tasks use what any user's task uses",
+	},
+	{
+		pkg: "supervisor", ours: []string{"policy", "events", "actor", "actor/...", "internal/label"},
+		reason: "the family stands on all of the above and on no third party",
+	},
+	{
+		pkg: "subscribers/console", ours: []string{"events", "policy", "actor"},
+		reason: "a sink reads events; policy and actor are for the errors that events carry",
+	},
+	{
+		pkg: "subscribers/recorder", ours: []string{"events", "policy", "actor"},
+		reason: "a sink reads events; policy and actor are for the errors that events carry",
+	},
+	{
+		pkg: "examples/...", ours: []string{"..."}, modules: []string{"..."},
+		reason: "examples show everything, and nothing imports them",
+	},
+}
+
+// goroutines lists the files that may start a goroutine. Everything else that must
+// run hangs a spec on a supervisor, so that it is named, stopped and accounted for.
+var goroutines = []fileRow{
+	{"actor/actor.go", "an actor is a goroutine"},
+	{"actor/helpers.go", "what runs inside an attempt and must end with it"},
+	{"events/subscription.go", "each subscriber reads its place in the stream on its own"},
+	{"supervisor/run.go", "the loop of a supervisor"},
+	{"supervisor/main.go", "signals arrive while main waits for the tree"},
+}
+
+// goroutineExempt lists the packages whose goroutines are their own affair.
+var goroutineExempt = []string{
+	"examples/...", // an example may show a user's own goroutine
+}
+
+// pure lists the packages whose answers depend on their arguments alone: they are
+// told the time, and they have nothing to say to a log or to the process.
+var pure = []string{"policy", "internal/label"}
+
+func TestImportsFollowTheTable(t *testing.T) {
+	report(t, checkImports(module(t), imports))
+}
+
+func TestGoroutinesStartInTheListedFilesOnly(t *testing.T) {
+	report(t, checkGoroutines(module(t), goroutines, goroutineExempt))
+}
+
+func TestPurePackagesReadNoClockAndNoProcess(t *testing.T) {
+	report(t, checkPure(module(t), pure))
+}
+
+func TestNothingSleepsOutsideABubble(t *testing.T) {
+	report(t, checkSleeps(module(t)))
+}
+
+func TestEveryRowSaysWhy(t *testing.T) {
+	for _, row := range imports {
+		if row.reason == "" {
+			t.Errorf("import table: the row of %s has no reason", row.pkg)
+		}
+	}
+	for _, row := range goroutines {
+		if row.reason == "" {
+			t.Errorf("goroutine table: the row of %s has no reason", row.path)
+		}
+	}
+}
+
+func report(t *testing.T, findings []string) {
+	t.Helper()
+	for _, finding := range findings {
+		t.Error(finding)
+	}
+}

@@ -1,0 +1,55 @@
+package supervisor
+
+import (
+	"strings"
+
+	"github.com/taskvisor/taskvisor/actor"
+)
+
+// find resolves an address to a child of the present run, or of a supervisor
+// below. It takes one lock at a time.
+func (s *Supervisor) find(act, address string) (*child, error) {
+	r := s.current.Load()
+	if r == nil {
+		return nil, &ChildError{Act: act, Path: address, Err: ErrNotRunning}
+	}
+	rest := address
+	if strings.HasPrefix(address, "/") {
+		var ok bool
+		if rest, ok = strings.CutPrefix(address, r.path+"/"); !ok {
+			return nil, &ChildError{Act: act, Path: address, Err: ErrNotFound}
+		}
+	}
+	for {
+		name, below, deeper := strings.Cut(rest, "/")
+		r.mu.Lock()
+		c, stopped := r.names[name], r.state == StateStopped
+		r.mu.Unlock()
+		switch {
+		case stopped:
+			return nil, &ChildError{Act: act, Path: address, Err: ErrNotRunning}
+		case c == nil:
+			return nil, &ChildError{Act: act, Path: address, Err: ErrNotFound}
+		case !deeper:
+			return c, nil
+		}
+		fam, ok := c.Task().(Family)
+		if !ok {
+			return nil, &ChildError{Act: act, Path: address, Err: ErrNotFound}
+		}
+		if r = fam.Supervisor().current.Load(); r == nil {
+			return nil, &ChildError{Act: act, Path: address, Err: ErrNotRunning}
+		}
+		rest = below
+	}
+}
+
+// Handle returns the handle of the present life of a child: the running one, or
+// the ended one of a declared child.
+func (s *Supervisor) Handle(address string) (*actor.Handle, error) {
+	c, err := s.find("find", address)
+	if err != nil {
+		return nil, err
+	}
+	return &c.Handle, nil
+}

@@ -1,0 +1,200 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+)
+
+// order is what a child is told to do. It only ever grows within one life, but
+// for halt, from which the group's start brings it back.
+type order uint8
+
+const (
+	goOn order = iota // make attempts
+	halt              // leave the goroutine; the group starts it again
+	end               // end for good
+)
+
+// child is one life of a task under a run: the actor and what the supervisor
+// keeps about it. All fields below the actor are guarded by run.mu, but for
+// those that say otherwise.
+type child struct {
+	actor.Actor
+	run        *run
+	set        *settings // read only
+	prev, next *child    // start order
+	attempt    *actor.Attempt
+	trouble    *trouble // nil while all goes well
+	since      time.Time
+
+	// pauses is owned by the actor's goroutine, without the lock, because it
+	// may be a user's and is called.
+	pauses pauses
+
+	attempts uint32 // made by this handle
+	restarts uint32 // attempts that followed a failure, and group restarts
+	failures uint32 // in the present streak
+	position uint64 // grows along the start order
+
+	generation uint16
+	state      State
+	told       order
+	reason     events.Reason // why it was told
+	alive      bool          // it has a goroutine
+	declared   bool          // its record outlives its end
+	ready      bool          // the present attempt is up
+	wasReady   bool          // some attempt has been
+	added      bool          // TaskAdded was told
+	forget     bool          // Remove was called
+	again      bool          // Restart was called: the attempt is cut short and followed at once
+	linked     bool          // it is in the list and its name is taken
+}
+
+// trouble is what only children need that fail, wait or are being stopped.
+type trouble struct {
+	err      error     // last error
+	next     time.Time // when a backing off child goes on
+	toldAt   time.Time // when the attempt was told to end
+	due      time.Time // when it is stuck
+	patience time.Duration
+	stuck    uint64 // how often it was found stuck
+	wake     chan struct{}
+	waiters  []chan struct{} // closed when the next attempt begins, or none will
+	ticket   ticket
+	stopErr  error          // what the attempt returned after it was told to end
+	result   events.Outcome // decided, to be told when the goroutine leaves
+}
+
+// pauses is backoff.BackOff, as far as it is needed here.
+type pauses interface{ NextBackOff() time.Duration }
+
+func (c *child) troubled() *trouble {
+	if c.trouble == nil {
+		c.trouble = &trouble{}
+	}
+	return c.trouble
+}
+
+// waker returns the channel on which the actor's goroutine waits.
+func (c *child) waker() chan struct{} {
+	t := c.troubled()
+	if t.wake == nil {
+		t.wake = make(chan struct{}, 1)
+	}
+	return t.wake
+}
+
+// rouse makes a waiting goroutine look again.
+func (c *child) rouse() {
+	if c.trouble != nil && c.trouble.wake != nil {
+		select {
+		case c.trouble.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// tellWaiters lets those go on who wait for the next attempt.
+func (c *child) tellWaiters() {
+	if c.trouble == nil {
+		return
+	}
+	for _, w := range c.trouble.waiters {
+		close(w)
+	}
+	c.trouble.waiters = nil
+}
+
+func (c *child) lastErr() error {
+	if c.trouble == nil {
+		return nil
+	}
+	return c.trouble.err
+}
+
+func (c *child) enterState(s State, now time.Time) {
+	c.state, c.since = s, now
+}
+
+// event begins an event about the child.
+func (c *child) event(k events.Kind, now time.Time) events.Event {
+	return events.Event{
+		Kind: k, At: now, ID: c.ID(), Path: c.Path(),
+		Attempt: int(c.attempts), Generation: int(c.generation),
+	}
+}
+
+// link puts c at the end of the order and takes its name.
+func (r *run) link(c *child) {
+	r.lastPosition++
+	c.position = r.lastPosition
+	c.linked = true
+	c.prev = r.last
+	if r.last != nil {
+		r.last.next = c
+	} else {
+		r.first = c
+	}
+	r.last = c
+	r.names[c.Name()] = c
+	if !c.declared {
+		r.dynamic++
+	}
+}
+
+// replace puts fresh into the place and name of old, which has ended.
+func (r *run) replace(old, fresh *child) {
+	fresh.position, fresh.prev, fresh.next = old.position, old.prev, old.next
+	fresh.linked, old.linked = true, false
+	if fresh.prev != nil {
+		fresh.prev.next = fresh
+	} else {
+		r.first = fresh
+	}
+	if fresh.next != nil {
+		fresh.next.prev = fresh
+	} else {
+		r.last = fresh
+	}
+	if r.starting == old {
+		r.starting = fresh
+	}
+	if r.group != nil {
+		r.group.replaced(old, fresh)
+	}
+	r.names[fresh.Name()] = fresh
+}
+
+// unlink forgets c: its name is free. Whoever walks the list past c goes on
+// with its neighbour.
+func (r *run) unlink(c *child) {
+	if !c.linked {
+		return
+	}
+	c.linked = false
+	if c.prev != nil {
+		c.prev.next = c.next
+	} else {
+		r.first = c.next
+	}
+	if c.next != nil {
+		c.next.prev = c.prev
+	} else {
+		r.last = c.prev
+	}
+	if r.starting == c {
+		r.starting = c.next
+	}
+	if r.group != nil {
+		r.group.unlinked(c)
+	}
+	if r.stop != nil && r.stop.cursor == c {
+		r.stop.cursor = c.prev
+	}
+	delete(r.names, c.Name())
+	if !c.declared {
+		r.dynamic--
+	}
+}

@@ -1,0 +1,235 @@
+package supervisor
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/policy"
+)
+
+// Config is what a supervisor is told once. The zero Config runs: one for one,
+// no children, no limits.
+type Config struct {
+	// Name is the first part of the paths when the supervisor is the root of a
+	// tree. In a tree it is the default name of Spec.
+	Name string
+	// Strategy says who is restarted with whom; zero is OneForOne.
+	Strategy Strategy
+	// Children are started in this order by each Run, each after its elders
+	// are ready.
+	Children []actor.Spec
+	// Intensity is how many restarts are too many; zero sets no limit.
+	Intensity policy.Intensity
+	// AutoShutdown says whether significant children end the supervisor.
+	AutoShutdown AutoShutdown
+	// Limit is how many dynamic children there may be at a time, those that
+	// back off included. Zero sets no limit.
+	Limit int
+	// Concurrency is how many attempts may run at a time in the whole tree
+	// below, whose own limits count in addition. Waiting is first come, first
+	// served. Zero sets no limit; policy.Unlimited sets one that SetConcurrency
+	// can change. Supervisors, and specs with NoPermit, do not count.
+	Concurrency int
+	// Defaults are inherited by the specs of the children.
+	Defaults Defaults
+	// StopTimeout bounds a stop as a whole. Zero means
+	// policy.DefaultStopTimeout at a root, and what the parent leaves in a tree.
+	StopTimeout time.Duration
+	// LameDuck is how long a stop waits before it stops anything: not ready
+	// any more, but still serving. Zero means not at all.
+	LameDuck time.Duration
+	// Bus is where events go; nil means the parent's.
+	Bus *events.Bus
+	// Subscribers are subscribed to the bus for the length of each Run, and
+	// drained at its end. Without a Bus they get one of their own.
+	Subscribers []events.Subscriber
+	// Logger is the base of what actor.Logger returns; nil means the parent's,
+	// and slog.Default at a root.
+	Logger *slog.Logger
+
+	// endWhenEmpty ends the run with its last child.
+	endWhenEmpty bool
+}
+
+// Defaults are the settings that a spec inherits where its own are zero. Zero
+// here means the constants of package policy.
+type Defaults struct {
+	Backoff      policy.Backoff
+	MaxRetries   int
+	ResetAfter   time.Duration
+	Timeout      time.Duration
+	Stall        time.Duration
+	Grace        time.Duration
+	StartTimeout time.Duration
+}
+
+// Family is a task that supervises other tasks: a Supervisor, or something
+// built around one. Its grace is theirs, it is ready when they are, its
+// attempts need no permit, and listings show what is below.
+type Family interface {
+	actor.Task
+	Supervisor() *Supervisor
+}
+
+// Validate returns a *ConfigError for the first thing that cannot be used, the
+// children's specs and the supervisors below included, or nil. Run and Start do
+// the same before they do anything else.
+func (s *Supervisor) Validate() error {
+	if err := s.cfg.check(); err != nil {
+		return &ConfigError{Name: s.cfg.Name, Err: err}
+	}
+	return nil
+}
+
+func (c *Config) check() error {
+	bad := func(field string, value any, reason string) error {
+		return &policy.FieldError{Field: field, Value: value, Reason: reason}
+	}
+	switch {
+	case c.Strategy > OneForAll:
+		return bad("Strategy", c.Strategy, "is not a known strategy")
+	case c.AutoShutdown > AutoShutdownAll:
+		return bad("AutoShutdown", c.AutoShutdown, "is not a known choice")
+	case c.Limit < 0:
+		return bad("Limit", c.Limit, "must not be negative")
+	case c.Concurrency < 0:
+		return bad("Concurrency", c.Concurrency, "must not be negative")
+	case c.StopTimeout < 0:
+		return bad("StopTimeout", c.StopTimeout, "must not be negative")
+	case c.LameDuck < 0:
+		return bad("LameDuck", c.LameDuck, "must not be negative")
+	}
+	if c.Name != "" {
+		if err := actor.CheckName(c.Name); err != nil {
+			return err
+		}
+	}
+	if err := c.Intensity.Validate(); err != nil {
+		return err
+	}
+	if err := c.Defaults.check(); err != nil {
+		return err
+	}
+	names := map[string]bool{}
+	for _, sub := range c.Subscribers {
+		if err := sub.Validate(); err != nil {
+			return fmt.Errorf("subscriber %q: %w", sub.Name, err)
+		}
+		if names[sub.Name] {
+			return bad("Subscribers", sub.Name, "is there twice")
+		}
+		names[sub.Name] = true
+	}
+	return c.checkChildren()
+}
+
+func (c *Config) checkChildren() error {
+	names := make(map[string]bool, len(c.Children))
+	for i := range c.Children {
+		spec := &c.Children[i]
+		if err := c.admissible(spec); err != nil {
+			return err
+		}
+		if names[spec.Name] {
+			return &actor.SpecError{Name: spec.Name, Err: &policy.FieldError{Field: "Name", Value: spec.Name, Reason: "is there twice"}}
+		}
+		names[spec.Name] = true
+	}
+	return nil
+}
+
+// admissible checks a spec by itself and against the supervisor's settings.
+func (c *Config) admissible(spec *actor.Spec) error {
+	if err := spec.Validate(); err != nil {
+		return err
+	}
+	if spec.Significant && c.AutoShutdown == AutoShutdownNever {
+		return &actor.SpecError{Name: spec.Name, Err: &policy.FieldError{
+			Field: "Significant", Value: true, Reason: "needs a supervisor with AutoShutdown",
+		}}
+	}
+	return nil
+}
+
+func (d *Defaults) check() error {
+	probe := actor.Spec{
+		Name: "defaults", Task: actor.Func(nothing),
+		Backoff: d.Backoff, MaxRetries: d.MaxRetries, ResetAfter: d.ResetAfter,
+		Timeout: d.Timeout, Stall: d.Stall, Grace: d.Grace,
+		AwaitReady: true, StartTimeout: d.StartTimeout,
+	}
+	return probe.Validate()
+}
+
+// settings are a spec with its defaults filled in, shared by children that
+// differ only in name and task. Read only.
+type settings struct {
+	given  actor.Spec // as it was before the defaults, to compare with
+	spec   actor.Spec // Name and Task are of the first child only
+	rules  policy.Rules
+	family bool
+	// budgetHeals: a healthy run gives back the retry budget.
+	budgetHeals bool
+}
+
+// resolve fills in what spec leaves open.
+func (d *Defaults) resolve(spec actor.Spec) *settings {
+	_, family := spec.Task.(Family)
+	set := &settings{given: spec, family: family, budgetHeals: spec.ResetAfter != 0 || d.ResetAfter != 0}
+	if spec.Backoff.IsZero() {
+		spec.Backoff = d.Backoff
+	}
+	if spec.Restart != policy.Never {
+		spec.MaxRetries = first(spec.MaxRetries, d.MaxRetries, policy.Unlimited)
+	}
+	spec.ResetAfter = first(spec.ResetAfter, d.ResetAfter, policy.DefaultResetAfter)
+	spec.StartTimeout = first(spec.StartTimeout, d.StartTimeout, policy.DefaultStartTimeout)
+	if family {
+		spec.AwaitReady, spec.NoPermit = true, true
+		spec.Timeout = first(spec.Timeout, policy.NoTimeout)
+		spec.Stall = policy.NoTimeout // its loop does not beat
+		spec.Grace = first(spec.Grace, policy.Forever)
+	} else {
+		spec.Timeout = first(spec.Timeout, d.Timeout, policy.NoTimeout)
+		spec.Stall = first(spec.Stall, d.Stall, policy.NoTimeout)
+		spec.Grace = first(spec.Grace, d.Grace, policy.DefaultGrace)
+	}
+	set.spec, set.rules = spec, spec.Rules()
+	return set
+}
+
+// first returns the first value that is not zero.
+func first[T comparable](values ...T) T {
+	var zero T
+	for _, v := range values {
+		if v != zero {
+			return v
+		}
+	}
+	return zero
+}
+
+// fits says that spec would resolve to the same settings. It compares what was
+// given, field by field, because a Backoff may hold a function.
+func (set *settings) fits(spec *actor.Spec) bool {
+	type plain struct {
+		restart                                             policy.Restart
+		every, resetAfter, timeout, stall, grace, startWith time.Duration
+		retries                                             int
+		awaitReady, significant, noPermit                   bool
+		onGiveUp                                            policy.OnGiveUp
+		onPanic                                             policy.OnPanic
+		onStuck                                             policy.OnStuck
+	}
+	of := func(s *actor.Spec) plain {
+		return plain{
+			s.Restart, s.Every, s.ResetAfter, s.Timeout, s.Stall, s.Grace, s.StartTimeout,
+			s.MaxRetries, s.AwaitReady, s.Significant, s.NoPermit, s.OnGiveUp, s.OnPanic, s.OnStuck,
+		}
+	}
+	_, family := spec.Task.(Family)
+	return family == set.family && of(spec) == of(&set.given) && spec.Backoff.Equal(set.given.Backoff)
+}

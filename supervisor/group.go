@@ -1,0 +1,181 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/policy"
+)
+
+// group is a group restart under way: the children from pivot on are stopped in
+// reverse, the offender's pause is waited once, and then they start in order.
+type group struct {
+	pivot  *child // the first member
+	cursor *child // the next to stop; nil when all have
+	pause  time.Duration
+	at     time.Time // when to start again; set when all have stopped
+}
+
+func (g *group) includes(c *child) bool {
+	return g.pivot != nil && c.position >= g.pivot.position
+}
+
+func (g *group) unlinked(c *child) {
+	if g.cursor == c {
+		g.cursor = nil
+		if c != g.pivot {
+			g.cursor = c.prev
+		}
+	}
+	if g.pivot == c {
+		g.pivot = c.next
+	}
+}
+
+func (g *group) replaced(old, fresh *child) {
+	if g.cursor == old {
+		g.cursor = fresh
+	}
+	if g.pivot == old {
+		g.pivot = fresh
+	}
+}
+
+// beginGroup is called when a child failed whose strategy restarts others with
+// it. A wider group takes over one that is under way.
+func (r *run) beginGroup(c *child, pause time.Duration, now time.Time) {
+	c.told = halt
+	c.reason = events.ReasonGroup
+	pivot := c
+	if r.cfg.Strategy == OneForAll {
+		pivot = r.first
+	}
+	r.group = &group{pivot: pivot, cursor: r.last, pause: pause}
+	r.unready = nil
+	r.state, r.since = StateRestarting, now
+	r.tellGroup(events.GroupRestarting, c.lastErr(), pause, now)
+	r.poke()
+}
+
+// stepGroup goes on with the group restart and returns when to look again.
+func (r *run) stepGroup(now time.Time) (until time.Time) {
+	g := r.group
+
+	// Stop the members one by one, the youngest first.
+	for c := g.cursor; c != nil; c = g.cursor {
+		if c.alive {
+			if c.told == goOn {
+				r.tellToStop(c, groupOrder(c), events.ReasonGroup, now)
+			}
+			return time.Time{} // until it has ended, or its grace is over
+		}
+		if c == g.pivot {
+			g.cursor = nil
+		} else {
+			g.cursor = c.prev
+		}
+	}
+
+	// All have stopped: the offender's pause counts from here.
+	if g.at.IsZero() {
+		g.at = after(now, g.pause)
+	}
+	if now.Before(g.at) {
+		return g.at
+	}
+
+	// Let the start order take over, from the first member on.
+	for c := g.pivot; c != nil; c = c.next {
+		r.readmit(c, now)
+	}
+	if r.starting == nil || (g.pivot != nil && g.pivot.position < r.starting.position) {
+		r.starting = g.pivot
+	}
+	r.group = nil
+	return time.Time{}
+}
+
+// groupOrder is what a member is told: a task that is never restarted ends.
+func groupOrder(c *child) order {
+	if c.set.spec.Restart == policy.Never {
+		return end
+	}
+	return halt
+}
+
+// readmit makes a member of the group one that waits to be started: those that
+// were stopped for it, and those that had completed, as a new life. Those that
+// someone stopped, or that had given up, stay as they are.
+func (r *run) readmit(c *child, now time.Time) {
+	switch {
+	case c.state == StateRestarting:
+		c.enterState(StateStarting, now)
+		c.told = goOn
+		if c.trouble != nil {
+			c.trouble.next = time.Time{}
+		}
+	case c.state == StateCompleted && c.set.spec.Restart != policy.Never:
+		r.renew(c, now)
+	}
+}
+
+// renew gives an ended child's place and name to a new life of its task.
+func (r *run) renew(c *child, now time.Time) *child {
+	spec := c.set.spec
+	spec.Name, spec.Task = c.Name(), c.Task()
+	fresh := &child{run: r, set: c.set, generation: 1, declared: c.declared}
+	fresh.Init(r.base, fresh, r.path, r.env.tree, spec.Task, &c.set.spec, spec.Name)
+	fresh.enterState(StateStarting, now)
+	if fresh.set.spec.Significant {
+		r.significant++
+	}
+	r.replace(c, fresh)
+	return fresh
+}
+
+// tellToStop gives a child that has a goroutine an order that ends its attempt
+// or its wait.
+func (r *run) tellToStop(c *child, o order, why events.Reason, now time.Time) {
+	c.told, c.reason = o, why
+	if c.attempt == nil {
+		c.rouse()
+		return
+	}
+	r.cutShort(c, why, now)
+}
+
+// cutShort ends the context of the present attempt, to which it should react
+// within its grace.
+func (r *run) cutShort(c *child, why events.Reason, now time.Time) {
+	r.awaitReturn(c, why, now)
+	r.cancels = append(r.cancels, cancel{c.attempt, why})
+}
+
+// awaitReturn sees to it that an attempt whose context has ended is found stuck
+// when its grace is over.
+func (r *run) awaitReturn(c *child, why events.Reason, now time.Time) {
+	if c.state != StateStuck {
+		c.enterState(StateStopping, now)
+	}
+	if c.told == goOn {
+		c.reason = why
+	}
+	r.tellStopping(c, now)
+	var by time.Time
+	if c.set.spec.Grace != policy.Forever {
+		by = after(now, c.set.spec.Grace)
+	}
+	if r.stop != nil {
+		by = within(by, r.stop.share())
+	}
+	if fam, ok := c.Task().(Family); ok {
+		fam.Supervisor().hurry(by) // it keeps the time itself, and names what is stuck
+		return
+	}
+	if !by.IsZero() {
+		r.watch(c, by, now)
+	}
+}
+
+var _ actor.Parent = (*child)(nil)

@@ -1,0 +1,220 @@
+package supervisor
+
+import (
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+)
+
+// Node is one task as a listing shows it: what its supervisor itself knows at
+// that moment, not what events have told. The JSON names and labels are stable.
+type Node struct {
+	Path  string    `json:"path"`
+	Name  string    `json:"name"`
+	ID    events.ID `json:"id,omitempty"` // 0 for a root
+	State State     `json:"state"`
+	// Since is when the task came into its state.
+	Since time.Time `json:"since"`
+	// Ready: it runs and is up, or has completed. A supervisor is ready when it
+	// has started, does not stop, and its declared children are ready, but for
+	// those that someone stopped.
+	Ready bool `json:"ready"`
+	// Attempt is the number of the present attempt, or of the last.
+	Attempt    int `json:"attempt,omitempty"`
+	Generation int `json:"generation,omitempty"`
+	// Restarts counts the attempts that followed a failure.
+	Restarts int `json:"restarts"`
+	// Failures is the length of the present streak of failures.
+	Failures int `json:"failures,omitempty"`
+	// Err is the last error of this life of the task, and Error its text.
+	Err   error  `json:"-"`
+	Error string `json:"error,omitempty"`
+	// NextRetry is when a task that backs off goes on.
+	NextRetry time.Time `json:"next_retry,omitzero"`
+	// Reason says why the task is stopping, or was stopped.
+	Reason      events.Reason `json:"reason,omitzero"`
+	Declared    bool          `json:"declared,omitempty"`
+	Significant bool          `json:"significant,omitempty"`
+
+	// IsSupervisor says that what follows has a meaning.
+	IsSupervisor bool     `json:"supervisor,omitempty"`
+	Strategy     Strategy `json:"strategy,omitzero"`
+	// Waiting is the path of the child for which a start, a stop or a group
+	// restart waits.
+	Waiting string `json:"waiting,omitempty"`
+	// RestartsInWindow counts against the supervisor's Intensity.
+	RestartsInWindow int `json:"restarts_in_window,omitempty"`
+	// Abandoned is how many attempts were given up and have not returned.
+	Abandoned int `json:"abandoned,omitempty"`
+	// PermitsUsed and PermitsWaiting are those of the supervisor's own
+	// Concurrency.
+	PermitsUsed    int    `json:"permits_used,omitempty"`
+	PermitsWaiting int    `json:"permits_waiting,omitempty"`
+	Children       []Node `json:"children,omitempty"` // in start order
+}
+
+// All yields the node and everything below it, elders first.
+func (n *Node) All() iter.Seq[*Node] {
+	return func(yield func(*Node) bool) { n.walk(yield) }
+}
+
+func (n *Node) walk(yield func(*Node) bool) bool {
+	if !yield(n) {
+		return false
+	}
+	for i := range n.Children {
+		if !n.Children[i].walk(yield) {
+			return false
+		}
+	}
+	return true
+}
+
+// Tree returns the supervisor and everything below it as it is now. Each
+// supervisor's part is consistent in itself. Before Run and after it the state
+// is StateStopped and there are no children.
+func (s *Supervisor) Tree() Node {
+	r := s.current.Load()
+	if r == nil {
+		return Node{
+			Path: s.cfg.rootPath(), Name: s.cfg.Name, State: StateStopped,
+			IsSupervisor: true, Strategy: s.cfg.Strategy,
+		}
+	}
+	n := Node{Path: r.name(), Name: s.cfg.Name}
+	r.describe(&n)
+	return n
+}
+
+// Children returns the children in start order, with everything below them. It
+// is empty while the supervisor does not run.
+func (s *Supervisor) Children() []Node { return s.Tree().Children }
+
+// describe fills in what concerns the supervisor of n and what is below.
+func (r *run) describe(n *Node) {
+	n.IsSupervisor, n.Strategy = true, r.cfg.Strategy
+	r.mu.Lock()
+	now := time.Now()
+	n.State, n.Since = r.state, r.since
+	n.RestartsInWindow = r.window.InUse(r.cfg.Intensity, now)
+	n.Abandoned = r.zombies
+	n.Waiting = r.waitingFor()
+	if r.cfg.Concurrency > 0 {
+		n.PermitsUsed, n.PermitsWaiting, _ = r.env.permits.inUse()
+	}
+	n.Children = make([]Node, 0, len(r.names))
+	families := map[int]*run{}
+	for c := r.first; c != nil; c = c.next {
+		if fam, ok := c.Task().(Family); ok && c.attempt != nil {
+			if below := fam.Supervisor().current.Load(); below != nil {
+				families[len(n.Children)] = below
+			}
+		}
+		n.Children = append(n.Children, c.node())
+	}
+	r.mu.Unlock()
+
+	n.Ready = n.State == StateRunning
+	for i := range n.Children {
+		c := &n.Children[i]
+		if c.Err != nil {
+			c.Error = fmt.Sprint(c.Err) // a user's error may panic; fmt does not
+		}
+		if below := families[i]; below != nil {
+			below.describeChild(c)
+		}
+		if c.Declared && !c.Ready && c.State != StateStopped {
+			n.Ready = false
+		}
+	}
+}
+
+// describeChild adds what a supervisor knows about itself to what its parent
+// knows about it.
+func (r *run) describeChild(n *Node) {
+	state, since, ready := n.State, n.Since, n.Ready
+	r.describe(n)
+	n.Ready = n.Ready && ready
+	if state != StateRunning {
+		n.State, n.Since = state, since
+	}
+}
+
+// node describes one child; it is called with mu held.
+func (c *child) node() Node {
+	n := Node{
+		Path: c.Path(), Name: c.Name(), ID: c.ID(),
+		State: c.state, Since: c.since, Ready: c.up(),
+		Attempt: int(c.attempts), Generation: int(c.generation),
+		Restarts: int(c.restarts), Failures: int(c.failures),
+		Err: c.lastErr(), Reason: c.reason,
+		Declared: c.declared, Significant: c.set.spec.Significant,
+	}
+	if c.state == StateBackingOff {
+		n.NextRetry = c.trouble.next
+	}
+	_, n.IsSupervisor = c.Task().(Family)
+	return n
+}
+
+// up says that the child does what it is there for, or has done it.
+func (c *child) up() bool {
+	return c.state == StateCompleted || (c.state == StateRunning && c.ready)
+}
+
+// waitingFor is the path of the child that the conductor waits for.
+func (r *run) waitingFor() string {
+	switch {
+	case r.stop != nil && r.stop.ordered && r.stop.cursor != nil:
+		return r.stop.cursor.Path()
+	case r.stop == nil && r.group != nil && r.group.cursor != nil:
+		return r.group.cursor.Path()
+	case r.stop == nil && r.unready != nil:
+		return r.unready.Path()
+	}
+	return ""
+}
+
+// Leaks returns the goroutines of this tree whose task has ended, or was
+// abandoned: what tasks have started by themselves and left behind. A goroutine
+// is ignored when a function in its stack begins with one of the given
+// prefixes, such as "net/http.(*persistConn)" for the pool of an HTTP client,
+// whose goroutines inherit the label of the task that happened to need them.
+// It reads a goroutine profile, see actor.Goroutines.
+func (s *Supervisor) Leaks(ignore ...string) []actor.Goroutine {
+	live := map[string]bool{}
+	if r := s.current.Load(); r != nil {
+		r.labels(live)
+	}
+	var leaks []actor.Goroutine
+	for _, g := range actor.Goroutines() {
+		if g.Tree() == s.treeNumber() && !live[g.Label] && !g.Calls(ignore...) {
+			leaks = append(leaks, g)
+		}
+	}
+	return leaks
+}
+
+// labels adds the labels of all tasks that have a goroutine.
+func (r *run) labels(into map[string]bool) {
+	var below []*run
+	r.mu.Lock()
+	for c := r.first; c != nil; c = c.next {
+		if !c.alive {
+			continue
+		}
+		into[c.LabelOf(int(c.generation))] = true
+		if fam, ok := c.Task().(Family); ok {
+			if b := fam.Supervisor().current.Load(); b != nil {
+				below = append(below, b)
+			}
+		}
+	}
+	r.mu.Unlock()
+	for _, b := range below {
+		b.labels(into)
+	}
+}

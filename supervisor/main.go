@@ -1,0 +1,93 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+)
+
+// Main runs tasks for the length of a program: it supervises them one for one
+// and returns when ctx has ended, when the last of them has, or when the
+// process is asked to go by SIGINT or SIGTERM. Then everything is stopped
+// within its grace. A second signal prints the stacks of what is still running
+// and exits the process with 128 and the signal's number.
+//
+// The error is that of a Supervisor's Run. When the last task has ended, it
+// joins the errors of those that failed for good, so that a program can end
+// with them.
+//
+// A program that wants more than defaults (subscribers, a strategy, a lame-duck
+// delay) hangs a supervisor of its own:
+//
+//	app := supervisor.New(supervisor.Config{...})
+//	err := supervisor.Main(ctx, app.Spec("app"))
+func Main(ctx context.Context, specs ...actor.Spec) error {
+	s := New(Config{Children: specs, endWhenEmpty: true})
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	returned := make(chan struct{})
+	defer close(returned)
+	defer signal.Stop(signals)
+	go heed(s, signals, returned, cancel)
+	return s.Run(ctx)
+}
+
+// heed stops gracefully at the first signal and at once at the second.
+func heed(s *Supervisor, signals <-chan os.Signal, returned <-chan struct{}, stop context.CancelCauseFunc) {
+	select {
+	case sig := <-signals:
+		stop(&SignalError{Signal: sig})
+	case <-returned:
+		return
+	}
+	select {
+	case sig := <-signals:
+		s.Dump(os.Stderr)
+		os.Exit(exitCode(sig))
+	case <-returned:
+	}
+}
+
+// exitCode is what a shell reports of a process that a signal has ended.
+func exitCode(sig os.Signal) int {
+	if n, ok := sig.(syscall.Signal); ok {
+		return 128 + int(n)
+	}
+	return 1
+}
+
+// SignalError is why the context of Main's tree ended: the process was asked to
+// go by a signal.
+type SignalError struct{ Signal os.Signal }
+
+func (e *SignalError) Error() string { return "signal: " + e.Signal.String() }
+
+// Dump writes what still runs, one task after the other: its state, for how
+// long, and the stacks of exactly its goroutines.
+func (s *Supervisor) Dump(w io.Writer) {
+	stacks := map[string][]actor.Goroutine{}
+	for _, g := range actor.Goroutines() {
+		if g.Tree() == s.treeNumber() {
+			stacks[g.Path] = append(stacks[g.Path], g)
+		}
+	}
+	tree := s.Tree()
+	for n := range tree.All() {
+		if n.State.Ended() || n.IsSupervisor {
+			continue
+		}
+		_, _ = fmt.Fprintf(w, "%s: %s for %v, attempt %d\n", n.Path, n.State, time.Since(n.Since).Round(time.Millisecond), n.Attempt)
+		for _, g := range stacks[n.Path] {
+			_, _ = fmt.Fprintf(w, "\t%d goroutine(s) at\n\t\t%s\n", g.Count, strings.ReplaceAll(strings.TrimSpace(g.Stack), "\n", "\n\t\t"))
+		}
+	}
+}

@@ -1,0 +1,290 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/policy"
+)
+
+// run is one run of a supervisor: all of its state, so that the next run begins
+// afresh.
+//
+// Two kinds of goroutine act on it, under one lock that is never held while
+// waiting. The children's own goroutines decide what concerns only themselves:
+// what follows an attempt, their end. The conductor, which is the goroutine of
+// Supervisor.Run, moves the family: it starts in order, restarts groups, stops,
+// and looks after those whose grace is over. It is poked when it may have
+// something to do, looks at everything, and sleeps until the next due time.
+type run struct {
+	s       *Supervisor
+	cfg     *Config         // read only
+	base    context.Context // values for the children; never ends
+	path    string          // "" for a root without a name
+	self    *actor.Attempt  // the attempt that this run is, nil at a root
+	env     env
+	wake    chan struct{} // pokes the conductor
+	subs    []*events.Subscription
+	ownsBus bool
+	// settings are those of the last spec, shared if the next is alike.
+	settings atomic.Pointer[settings]
+
+	mu sync.Mutex
+	// All below is guarded by mu.
+	state        State
+	since        time.Time
+	first, last  *child // start order
+	names        map[string]*child
+	lastPosition uint64
+	dynamic      int
+	alive        int // children that have a goroutine
+	significant  int // significant children that have not ended
+	window       policy.Window
+	announce     bool     // to be ready, after mu is released
+	cancels      []cancel // to be done after mu is released
+	watched      []watched
+	dueAt        time.Time // when the first of the watched is due
+	zombies      int       // abandoned attempts that have not returned
+	failed       []error   // of children, kept with endWhenEmpty
+
+	starting *child    // next to look at in the start order; nil when all were started
+	unready  *child    // started, and its younger siblings wait for it
+	readyBy  time.Time // when unready has taken too long
+	started  bool      // the first start is over
+	group    *group    // a group restart under way
+	lame     time.Time // when the lame-duck delay is over
+	stop     *stop     // the stop under way; it never goes away again
+}
+
+// env is what a tree shares, carried by the context.
+type env struct {
+	bus     *events.Bus
+	permits *permits
+	logger  *slog.Logger
+	tree    uint64
+}
+
+type envKey struct{}
+
+// cancel is an attempt whose context is to be ended.
+type cancel struct {
+	attempt *actor.Attempt
+	reason  events.Reason
+}
+
+func newRun(s *Supervisor, ctx context.Context) *run {
+	r := &run{
+		s: s, cfg: &s.cfg,
+		wake:  make(chan struct{}, 1),
+		names: make(map[string]*child, len(s.cfg.Children)),
+		state: StateStarting, since: time.Now(),
+	}
+	r.env, _ = ctx.Value(envKey{}).(env)
+	if r.self = actor.Current(ctx); r.self != nil {
+		r.path = r.self.Actor().Path()
+		if fam, ok := r.self.Actor().Task().(Family); (!ok || fam.Supervisor() != s) && s.cfg.Name != "" {
+			r.path += "/" + s.cfg.Name // run by hand from inside some other task
+		}
+	} else if s.cfg.Name != "" {
+		r.path = "/" + s.cfg.Name
+	}
+	if r.self == nil || r.env.tree == 0 {
+		r.env.tree = s.treeNumber()
+	}
+	if s.cfg.Bus != nil {
+		r.env.bus = s.cfg.Bus
+	} else if r.env.bus == nil && len(s.cfg.Subscribers) > 0 {
+		r.env.bus, r.ownsBus = &events.Bus{}, true
+	}
+	if s.cfg.Concurrency > 0 {
+		r.env.permits = &permits{limit: s.cfg.Concurrency, up: r.env.permits}
+	}
+	if s.cfg.Logger != nil {
+		r.env.logger = s.cfg.Logger
+	}
+	r.base = context.WithValue(context.WithoutCancel(ctx), envKey{}, r.env)
+	if s.cfg.Logger != nil {
+		r.base = actor.WithLogger(r.base, s.cfg.Logger)
+	}
+	r.declare()
+	return r
+}
+
+// declare links the declared children, so that their names are taken before
+// anything runs.
+func (r *run) declare() {
+	for i := range r.cfg.Children {
+		c := r.newChild(&r.cfg.Children[i])
+		c.declared = true
+		r.link(c)
+		if c.set.spec.Significant {
+			r.significant++
+		}
+	}
+	r.starting = r.first
+}
+
+// newChild makes a child that is not linked yet. It needs no lock.
+func (r *run) newChild(spec *actor.Spec) *child {
+	c := &child{run: r, generation: 1, state: StateStarting, since: r.since}
+	c.set = r.settings.Load()
+	if c.set == nil || !c.set.fits(spec) {
+		c.set = r.cfg.Defaults.resolve(*spec)
+		r.settings.Store(c.set)
+	}
+	c.Init(r.base, c, r.path, r.env.tree, spec.Task, &c.set.spec, spec.Name)
+	return c
+}
+
+// name is the path for people: a root without a name is "/".
+func (r *run) name() string {
+	if r.path == "" {
+		return "/"
+	}
+	return r.path
+}
+
+func (r *run) poke() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// conduct is the conductor's loop.
+func (r *run) conduct(ctx context.Context) error {
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	defer timer.Stop()
+	asked := ctx.Done()
+	for {
+		r.lookAfterOverdue()
+
+		r.mu.Lock()
+		now := time.Now()
+		until, over := r.step(now)
+		r.unlock()
+		if over {
+			return r.result()
+		}
+
+		if !until.IsZero() {
+			timer.Reset(until.Sub(now))
+		} else {
+			timer.Stop()
+		}
+		select {
+		case <-asked:
+			asked = nil
+			r.askedToStop(time.Now())
+		case <-r.wake:
+		case <-timer.C:
+		}
+	}
+}
+
+// step does all that can be done now and returns when to look again, zero for
+// never, and whether the run is over.
+func (r *run) step(now time.Time) (until time.Time, over bool) {
+	if !r.lame.IsZero() && r.stop == nil {
+		if now.Before(r.lame) {
+			until = r.lame
+		} else {
+			r.beginStop(nil, r.ordered(), now)
+		}
+	}
+	if r.stop == nil && r.group != nil {
+		until = within(until, r.stepGroup(now))
+	}
+	if r.stop == nil && r.group == nil {
+		until = within(until, r.stepStart(now))
+	}
+	if r.stop == nil && r.started && r.cfg.endWhenEmpty && r.alive == 0 && r.starting == nil && r.group == nil {
+		r.beginStop(errors.Join(r.failed...), false, now)
+	}
+	if r.stop != nil {
+		var t time.Time
+		t, over = r.stepStop(now)
+		until = within(until, t)
+	}
+	return within(until, r.dueAt), over
+}
+
+// unlock releases mu and then does what is not done under it: to end contexts,
+// and to tell the parent that the family is up.
+func (r *run) unlock() {
+	cancels, announce := r.cancels, r.announce
+	r.cancels, r.announce = nil, false
+	r.mu.Unlock()
+	if announce {
+		actor.Ready(r.self)
+	}
+	for _, c := range cancels {
+		c.attempt.Stop(c.reason)
+	}
+}
+
+// askedToStop is called when the context of Run has ended.
+func (r *run) askedToStop(now time.Time) {
+	r.mu.Lock()
+	defer r.unlock()
+	if r.stop != nil || !r.lame.IsZero() {
+		return
+	}
+	if r.cfg.LameDuck == 0 {
+		r.beginStop(nil, r.ordered(), now)
+		return
+	}
+	r.lame = within(after(now, r.cfg.LameDuck), r.s.deadline(now, r.self == nil))
+	r.state, r.since = StateStopping, now
+	r.publishSelf(events.SupervisorStopping, now, nil)
+}
+
+// ordered says whether the children stop one after the other.
+func (r *run) ordered() bool { return r.cfg.Strategy != OneForOne }
+
+// publishSelf tells of the supervisor itself.
+func (r *run) publishSelf(k events.Kind, now time.Time, err error) {
+	if !r.env.bus.Wants(k) {
+		return
+	}
+	e := events.Event{Kind: k, At: now, Path: r.name(), Err: err}
+	if r.self != nil {
+		e.ID = r.self.Actor().ID()
+	}
+	r.env.bus.Publish(e)
+}
+
+// subscribe adds the Config's subscribers for the length of the run.
+func (r *run) subscribe() error {
+	for _, s := range r.cfg.Subscribers {
+		sub, err := r.env.bus.Subscribe(s)
+		if err != nil {
+			r.drain()
+			return err
+		}
+		r.subs = append(r.subs, sub)
+	}
+	return nil
+}
+
+// drain lets the subscribers catch up, within a bound.
+func (r *run) drain() {
+	if r.env.bus == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), events.DefaultDrain)
+	defer cancel()
+	if r.self == nil || r.ownsBus {
+		_ = r.env.bus.Drain(ctx) // who did not keep up is in the bus's Stats
+	}
+	for _, sub := range r.subs {
+		_ = sub.Close(ctx)
+	}
+}

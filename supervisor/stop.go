@@ -1,0 +1,171 @@
+package supervisor
+
+import (
+	"errors"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+)
+
+// stop is the end of a run under way.
+type stop struct {
+	err      error // why it ends by itself; nil for a clean stop
+	ordered  bool  // one child after the other, the youngest first
+	cursor   *child
+	toldAll  bool
+	began    time.Time
+	hurry    time.Time // from here on order is given up
+	deadline time.Time
+	stuck    []*actor.StuckError
+}
+
+// share is until when the stop of one child may take: a task that is stopped while
+// others still wait for their turn leaves them the last tenth of the time.
+func (s *stop) share() time.Time {
+	if s.toldAll {
+		return s.deadline
+	}
+	return s.hurry
+}
+
+// note keeps what an outcome says about tasks that were left behind.
+func (s *stop) note(o actor.Outcome) {
+	if stuck, ok := o.Err.(*actor.StuckError); ok && o.Kind == events.Abandoned { //nolint:errorlint // set by this package
+		s.stuck = append(s.stuck, stuck)
+	}
+	if below, ok := o.StopErr.(*StopError); ok { //nolint:errorlint // returned by a supervisor's Run as it is
+		s.stuck = append(s.stuck, below.Stuck...)
+	}
+}
+
+// beginStop ends the run: the conductor stops the children and Run returns err.
+// Only the first call has an effect.
+func (r *run) beginStop(err error, ordered bool, now time.Time) {
+	if r.stop != nil {
+		return
+	}
+	deadline := r.s.deadline(now, r.self == nil)
+	r.stop = &stop{
+		err: err, ordered: ordered, cursor: r.last,
+		began: now, deadline: deadline, hurry: deadline.Add(-deadline.Sub(now) / 10),
+	}
+	r.group, r.starting, r.unready = nil, nil, nil
+	if r.lame.IsZero() || err != nil {
+		r.publishSelf(events.SupervisorStopping, now, err)
+	}
+	r.state, r.since = StateStopping, now
+	r.poke()
+}
+
+// stepStop goes on with the stop and returns when to look again, and whether
+// it is over.
+func (r *run) stepStop(now time.Time) (until time.Time, over bool) {
+	s := r.stop
+	r.keepDeadline(now)
+	if !s.ordered || !now.Before(s.hurry) {
+		r.stopAll(now)
+	} else {
+		until = s.hurry
+		for c := s.cursor; c != nil; c = s.cursor {
+			r.tellToEnd(c, events.ReasonShutdown, now)
+			if c.alive {
+				break
+			}
+			if s.cursor == c { // not moved on by being forgotten
+				s.cursor = c.prev
+			}
+		}
+	}
+	if r.alive > 0 {
+		return until, false
+	}
+	r.stopAll(now)
+	r.state, r.since = StateStopped, now
+	return time.Time{}, true
+}
+
+// stopAll tells every child that has not been told, at once.
+func (r *run) stopAll(now time.Time) {
+	if r.stop.toldAll {
+		return
+	}
+	r.stop.toldAll = true
+	for c := r.last; c != nil; {
+		older := c.prev
+		r.tellToEnd(c, events.ReasonShutdown, now)
+		c = older
+	}
+}
+
+// tellToEnd has a child end for good. One without a goroutine ends here.
+func (r *run) tellToEnd(c *child, why events.Reason, now time.Time) {
+	switch {
+	case c.state.Ended():
+	case !c.alive:
+		c.told, c.reason = end, why
+		r.finish(c, events.Stopped, nil, now)
+	case c.told == end && r.stop != nil && c.attempt != nil:
+		r.hasten(c, now)
+	case c.told != end:
+		r.tellToStop(c, end, why, now)
+	}
+}
+
+// hasten gives a child that is being stopped already the deadline of the whole
+// stop, if that is earlier.
+func (r *run) hasten(c *child, now time.Time) {
+	by := r.stop.share()
+	if fam, ok := c.Task().(Family); ok {
+		fam.Supervisor().hurry(by)
+		return
+	}
+	if t := c.troubled(); t.due.IsZero() || by.Before(t.due) {
+		r.watch(c, by, now)
+	}
+}
+
+// hurry tells a supervisor, from above, until when its stop may take. A zero
+// time says nothing.
+func (s *Supervisor) hurry(by time.Time) {
+	if by.IsZero() || s.stopBy.Swap(by.UnixNano()) == by.UnixNano() {
+		return
+	}
+	if r := s.current.Load(); r != nil {
+		r.poke()
+	}
+}
+
+// keepDeadline brings the deadline forward when the parent has done so after
+// the stop began.
+func (r *run) keepDeadline(now time.Time) {
+	s := r.stop
+	by := r.s.deadline(now, r.self == nil)
+	if !by.Before(s.deadline) {
+		return
+	}
+	s.deadline, s.hurry = by, by.Add(-max(by.Sub(now), 0)/10)
+	for c := r.last; c != nil; c = c.prev {
+		if c.attempt != nil && c.told == end {
+			r.hasten(c, now)
+		}
+	}
+}
+
+// result is what Run returns.
+func (r *run) result() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := time.Now()
+	err := r.stop.err
+	if len(r.stop.stuck) > 0 {
+		left := &StopError{Path: r.name(), Took: now.Sub(r.stop.began), Stuck: r.stop.stuck}
+		if err == nil {
+			err = left
+		} else {
+			err = errors.Join(err, left)
+		}
+	}
+	r.publishSelf(events.SupervisorStopped, now, err)
+	return err
+}

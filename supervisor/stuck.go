@@ -1,0 +1,183 @@
+package supervisor
+
+import (
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/policy"
+)
+
+// watched is an attempt whose context has ended and that should return.
+type watched struct {
+	c       *child
+	attempt *actor.Attempt
+}
+
+// watch has the conductor look at c when it is due.
+func (r *run) watch(c *child, due, now time.Time) {
+	t := c.troubled()
+	if t.toldAt.IsZero() {
+		t.toldAt = now
+	}
+	fresh := t.due.IsZero()
+	t.due = due
+	if fresh {
+		r.watched = append(r.watched, watched{c, c.attempt})
+		if len(r.watched) > 2*r.alive+64 {
+			r.sweep(now)
+		}
+	}
+	if r.dueAt.IsZero() || due.Before(r.dueAt) {
+		r.dueAt = due
+		r.poke()
+	}
+}
+
+// sweep drops those that have returned and returns those that are due.
+func (r *run) sweep(now time.Time) (late []watched) {
+	kept := r.watched[:0]
+	r.dueAt = time.Time{}
+	for _, w := range r.watched {
+		if w.c.attempt != w.attempt {
+			continue
+		}
+		kept = append(kept, w)
+		if due := w.c.trouble.due; now.Before(due) {
+			r.dueAt = within(r.dueAt, due)
+		} else {
+			late = append(late, w)
+			r.dueAt = within(r.dueAt, now)
+		}
+	}
+	clear(r.watched[len(kept):])
+	r.watched = kept
+	return late
+}
+
+// lookAfterOverdue finds the attempts that have outlived their grace, says where
+// they are, and does what their specs say. The profile is taken once for all of
+// them, and without the lock, since it takes long.
+func (r *run) lookAfterOverdue() {
+	r.mu.Lock()
+	now := time.Now()
+	var late []watched
+	if !r.dueAt.IsZero() && !now.Before(r.dueAt) {
+		late = r.sweep(now)
+	}
+	r.mu.Unlock()
+	if len(late) == 0 {
+		return
+	}
+	byLabel := map[string][]actor.Goroutine{}
+	for _, g := range actor.Goroutines() {
+		byLabel[g.Label] = append(byLabel[g.Label], g)
+	}
+
+	r.mu.Lock()
+	defer r.unlock()
+	now = time.Now()
+	for _, w := range late {
+		if w.c.attempt == w.attempt {
+			r.overdue(w.c, byLabel[w.c.LabelOf(w.attempt.Generation())], now)
+		}
+	}
+	r.sweep(now)
+}
+
+// overdue rules on an attempt that outlived its grace.
+func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
+	t := c.trouble
+	stuck := &actor.StuckError{
+		Path: c.Path(), Attempt: c.attempt.Number(), Generation: c.attempt.Generation(),
+		For: now.Sub(t.toldAt), Goroutines: where,
+	}
+	t.stuck++
+	if r.env.bus.Wants(events.TaskStuck) {
+		e := c.event(events.TaskStuck, now)
+		e.Reason, e.Elapsed, e.Count, e.Err = c.reason, stuck.For, t.stuck, stuck
+		r.env.bus.Publish(e)
+	}
+	switch r.onStuck(c, now) {
+	case policy.StuckAbandon:
+		r.abandon(c, stuck, now)
+	case policy.StuckEscalate:
+		r.beginStop(&EscalatedError{Path: r.name(), Child: c.Path(), Err: stuck}, r.ordered(), now)
+		c.told, c.reason = end, events.ReasonShutdown
+		r.abandon(c, stuck, now)
+	default:
+		if c.state != StateStuck {
+			c.enterState(StateStuck, now)
+		}
+		t.patience = min(max(2*t.patience, c.set.spec.Grace, minPatience), max(maxPatience, c.set.spec.Grace))
+		t.due = after(now, t.patience)
+		if r.stop != nil {
+			t.due = within(t.due, r.stop.deadline)
+		}
+	}
+}
+
+// How often a stuck event repeats: after the grace, then twice as late each
+// time, but within these bounds.
+const (
+	minPatience = time.Second
+	maxPatience = time.Minute
+)
+
+// onStuck is what the spec says, applied to the situation.
+func (r *run) onStuck(c *child, now time.Time) policy.OnStuck {
+	choice := c.set.spec.OnStuck
+	if r.stop != nil && !now.Before(r.stop.deadline) {
+		return policy.StuckAbandon // a stop ends in bounded time
+	}
+	switch {
+	case choice == policy.StuckAuto && c.told == end:
+		return policy.StuckAbandon
+	case choice == policy.StuckAuto:
+		return policy.StuckWait
+	case choice == policy.StuckEscalate && r.stop != nil:
+		return policy.StuckAbandon
+	}
+	return choice
+}
+
+// abandon gives up the attempt: it gives back its permit, and its name if it
+// was to end. Whatever it still does changes nothing; its late return is told.
+func (r *run) abandon(c *child, stuck *actor.StuckError, now time.Time) {
+	r.zombies++
+	lost := c.attempt
+	if r.env.bus.Wants(events.TaskAbandoned) {
+		e := c.event(events.TaskAbandoned, now)
+		e.Reason, e.Elapsed, e.Err = c.reason, stuck.For, stuck
+		r.env.bus.Publish(e)
+	}
+	r.releasePermit(c)
+	c.attempt = nil
+	if c.told == end {
+		r.finish(c, events.Abandoned, stuck, now)
+		return
+	}
+	c.generation++
+	c.Relabel(int(c.generation))
+	switch c.told {
+	case halt:
+		c.alive = false
+		r.alive--
+		c.enterState(StateRestarting, now)
+	default:
+		// The next generation goes on from the result that the lost attempt
+		// has got by being lost; a stand-in keeps its own return apart.
+		c.attempt = c.Attempt(lost.Number(), lost.Generation(), lost.Began())
+		c.Resume(c.attempt, lost.Lost(stuck, now))
+	}
+}
+
+// Overdue is called when an attempt has run into its timeout or stalled.
+func (c *child) Overdue(a *actor.Attempt, why events.Reason) {
+	r := c.run
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if c.attempt == a && c.told == goOn && !c.again {
+		r.awaitReturn(c, why, time.Now())
+	}
+}

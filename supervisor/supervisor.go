@@ -1,0 +1,153 @@
+package supervisor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/policy"
+)
+
+// Supervisor owns children: it starts them in order, restarts those that fail,
+// and stops them. It is a task like any other, so trees need no extra concept.
+// The zero Supervisor is that of the zero Config. All methods may be called by
+// any goroutine, a supervised one included.
+//
+// Children are addressed by path: by name ("db"), by a path below this
+// supervisor ("pool/db"), or by their full path ("/app/pool/db").
+type Supervisor struct {
+	cfg Config
+
+	once sync.Once
+	tree uint64 // tells the trees of a process apart; set once
+
+	current atomic.Pointer[run]
+	// stopBy is when the parent wants the present run to have stopped, in
+	// nanoseconds since the epoch; 0 when it has not said.
+	stopBy atomic.Int64
+}
+
+// New returns a supervisor that is not running. A configuration that cannot be
+// used is refused by Validate, and by Run and Start before anything happens.
+func New(cfg Config) *Supervisor {
+	cfg.Children = append([]actor.Spec(nil), cfg.Children...)
+	return &Supervisor{cfg: cfg}
+}
+
+// Spec returns a spec that hangs the supervisor in a tree. An empty name means
+// the one of its Config. The spec may be changed: without a Grace of its own,
+// the supervisor may take as long for its stop as the tree's deadline allows.
+func (s *Supervisor) Spec(name string) actor.Spec {
+	if name == "" {
+		name = s.cfg.Name
+	}
+	return actor.Spec{Name: name, Task: s, AwaitReady: true, NoPermit: true, Grace: policy.Forever}
+}
+
+// Supervisor returns s: a supervisor is a Family.
+func (s *Supervisor) Supervisor() *Supervisor { return s }
+
+// Run starts the children, keeps them running, and returns when they have all
+// stopped: nil when ctx ended and everything returned in time, a *StopError
+// that names what did not, a *StartError, *IntensityError, *EscalatedError or
+// *EndedError when the supervisor ended by itself. It returns ErrRunning when
+// it runs already, and a *ConfigError at once for what Validate refuses. After
+// it has returned it may be called again, and begins with fresh state.
+func (s *Supervisor) Run(ctx context.Context) error {
+	if err := s.Validate(); err != nil {
+		return actor.Fatal(err)
+	}
+	r, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.subscribe(); err != nil {
+		s.current.CompareAndSwap(r, nil)
+		return err
+	}
+	err = r.conduct(ctx)
+	s.current.CompareAndSwap(r, nil)
+	r.drain()
+	return err
+}
+
+// SetConcurrency changes the limit of attempts that may run at a time in this
+// tree, from now on and for the present run. Attempts above a lowered limit
+// finish. It needs a Config with a Concurrency.
+func (s *Supervisor) SetConcurrency(n int) error {
+	if n < 1 {
+		return &policy.FieldError{Field: "Concurrency", Value: n, Reason: "must be at least 1"}
+	}
+	if s.cfg.Concurrency == 0 {
+		return &policy.FieldError{Field: "Concurrency", Value: n, Reason: "was not limited by the Config"}
+	}
+	r := s.current.Load()
+	if r == nil {
+		return &ChildError{Act: "set concurrency of", Path: s.cfg.rootPath(), Err: ErrNotRunning}
+	}
+	r.env.permits.resize(n)
+	return nil
+}
+
+func (c *Config) rootPath() string {
+	if c.Name == "" {
+		return "/"
+	}
+	return "/" + c.Name
+}
+
+// lastTree numbers the supervisors of the process that were roots.
+var lastTree atomic.Uint64
+
+func (s *Supervisor) treeNumber() uint64 {
+	s.once.Do(func() { s.tree = lastTree.Add(1) })
+	return s.tree
+}
+
+// deadline returns when a stop that begins at now has to be over, and how long
+// that is.
+func (s *Supervisor) deadline(now time.Time, root bool) time.Time {
+	var by time.Time
+	if ns := s.stopBy.Load(); ns != 0 {
+		by = now.Add(time.Until(time.Unix(0, ns)))
+	}
+	own := s.cfg.StopTimeout
+	if own == 0 && (root || by.IsZero()) {
+		own = policy.DefaultStopTimeout
+	}
+	if own == 0 {
+		return by
+	}
+	if t := after(now, own); by.IsZero() || t.Before(by) {
+		return t
+	}
+	return by
+}
+
+// after is now.Add(d) for a d that may be Forever: a century is enough.
+func after(now time.Time, d time.Duration) time.Time {
+	const century = 100 * 365 * 24 * time.Hour
+	return now.Add(min(d, century))
+}
+
+// within is min for times, where the zero time is no bound.
+func within(a, b time.Time) time.Time {
+	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
+		return b
+	}
+	return a
+}
+
+func nothing(context.Context) error { return nil }
+
+func (s *Supervisor) begin(ctx context.Context) (*run, error) {
+	r := newRun(s, ctx)
+	if !s.current.CompareAndSwap(nil, r) {
+		return nil, actor.Fatal(fmt.Errorf("run %s: %w", r.name(), ErrRunning))
+	}
+	s.stopBy.Store(0)
+	return r, nil
+}

@@ -1,0 +1,154 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+)
+
+// Stop ends a child for good and returns when it has ended, or when ctx has;
+// then the stop goes on. A declared child keeps its record and name and can be
+// restarted; a dynamic one is forgotten. Stopping a child that has ended is no
+// error. The error is a *StopError if the child, or something below it, had to
+// be left behind, and a *ChildError otherwise.
+func (s *Supervisor) Stop(ctx context.Context, address string) error {
+	return s.endChild(ctx, "stop", address, events.ReasonStopped)
+}
+
+// Remove is Stop, and forgets a declared child too: its name is free.
+func (s *Supervisor) Remove(ctx context.Context, address string) error {
+	return s.endChild(ctx, "remove", address, events.ReasonRemoved)
+}
+
+func (s *Supervisor) endChild(ctx context.Context, act, address string, why events.Reason) error {
+	c, err := s.find(act, address)
+	if err != nil {
+		return err
+	}
+	if within := selfOrBelow(ctx, c); within {
+		return &ChildError{Act: act, Path: c.Path(), Err: ErrSelf}
+	}
+	c.run.endByHand(c, why)
+	o, err := c.Wait(ctx)
+	if err != nil {
+		return &ChildError{Act: act, Path: c.Path(), Err: context.Cause(ctx)}
+	}
+	return leftBehind(c, o)
+}
+
+// endByHand has a child end, and forgets it if it is to be removed.
+func (r *run) endByHand(c *child, why events.Reason) {
+	r.mu.Lock()
+	defer r.unlock()
+	now := time.Now()
+	if why == events.ReasonRemoved && !c.forget {
+		c.forget = true
+		if c.state.Ended() {
+			r.unlink(c)
+			r.tellRemoved(c, now)
+			return
+		}
+	}
+	r.tellToEnd(c, why, now)
+}
+
+// leftBehind returns a *StopError if the end of a child left something.
+func leftBehind(c *child, o actor.Outcome) error {
+	var below *StopError
+	if stuck, ok := o.Err.(*actor.StuckError); ok && o.Kind == events.Abandoned { //nolint:errorlint // set by this package
+		return &StopError{Path: c.Path(), Took: stuck.For, Stuck: []*actor.StuckError{stuck}}
+	}
+	if errors.As(o.StopErr, &below) {
+		return below
+	}
+	return nil
+}
+
+// Restart has a child make a new attempt now and returns its handle when that
+// has begun, or when ctx has ended. A running attempt is stopped first, which
+// counts as no failure; a pause is cut short; a child that has ended gets a new
+// life with a new handle. The child's streak of failures is forgotten.
+func (s *Supervisor) Restart(ctx context.Context, address string) (*actor.Handle, error) {
+	c, err := s.find("restart", address)
+	if err != nil {
+		return nil, err
+	}
+	if selfOrBelow(ctx, c) {
+		return nil, &ChildError{Act: "restart", Path: c.Path(), Err: ErrSelf}
+	}
+	c, begun, err := c.run.restart(c)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-begun:
+	case <-ctx.Done():
+		return &c.Handle, &ChildError{Act: "restart", Path: c.Path(), Err: context.Cause(ctx)}
+	}
+	if o, ended := c.Outcome(); ended && o.Kind == events.Stopped {
+		return &c.Handle, &ChildError{Act: "restart", Path: c.Path(), Err: ErrStopping}
+	}
+	return &c.Handle, nil
+}
+
+// restart sets a restart going; begun is closed when the attempt has begun, or
+// when there will be none.
+func (r *run) restart(c *child) (life *child, begun chan struct{}, err error) {
+	r.mu.Lock()
+	defer r.unlock()
+	now := time.Now()
+	begun = make(chan struct{})
+	switch {
+	case r.stop != nil || !r.lame.IsZero() || (c.told == end && !c.state.Ended()):
+		return nil, nil, &ChildError{Act: "restart", Path: c.Path(), Err: ErrStopping}
+	case !c.linked:
+		return nil, nil, &ChildError{Act: "restart", Path: c.Path(), Err: ErrNotFound}
+	case c.state.Ended():
+		c = r.renew(c, now)
+		t := c.troubled()
+		t.waiters = append(t.waiters, begun)
+		r.begin(c, now)
+		return c, begun, nil
+	}
+	t := c.troubled()
+	t.waiters = append(t.waiters, begun)
+	switch {
+	case c.told == halt || !c.alive: // its group, or the start order, will start it
+		if r.group != nil {
+			r.group.pause = 0
+			if !r.group.at.IsZero() {
+				r.group.at = now
+			}
+			r.poke()
+		}
+	case c.attempt != nil:
+		if !c.again {
+			c.again = true
+			r.cutShort(c, events.ReasonRestarted, now)
+		}
+	default:
+		c.again = true
+		t.next = time.Time{}
+		c.rouse()
+	}
+	return c, begun, nil
+}
+
+// selfOrBelow says that ctx belongs to the child's own task or to one below it,
+// which would wait for itself.
+func selfOrBelow(ctx context.Context, c *child) bool {
+	for at := actor.Current(ctx); at != nil; {
+		p, ok := at.Actor().Parent().(*child)
+		if !ok {
+			return false
+		}
+		if p == c {
+			return true
+		}
+		at = p.run.self
+	}
+	return false
+}
