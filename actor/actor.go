@@ -78,6 +78,7 @@ func (a *Actor) Parent() Parent { return a.parent }
 func (a *Actor) Attempt(number, generation int, now time.Time) *Attempt {
 	return &Attempt{
 		actor:      a,
+		base:       a.base,
 		number:     int32(number),
 		generation: int32(generation),
 		began:      now,
@@ -108,8 +109,9 @@ func (a *Actor) LabelOf(generation int) string {
 // MarkReady lets those go on who wait for the handle to be ready.
 func (a *Actor) MarkReady() { a.markReady() }
 
-// Resolve delivers the outcome to all who wait, once.
-func (a *Actor) Resolve(o Outcome) { a.resolve(o) }
+// Resolve delivers the outcome to all who wait, once. It must not be changed
+// any more.
+func (a *Actor) Resolve(o *Outcome) { a.resolve(o) }
 
 // live is the actor's goroutine.
 func (a *Actor) live(at *Attempt) {

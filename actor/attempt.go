@@ -16,6 +16,7 @@ import (
 // attempts; tasks only see a context.
 type Attempt struct {
 	actor      *Actor
+	base       context.Context // the actor's, of this generation
 	number     int32
 	generation int32
 	began      time.Time
@@ -28,6 +29,10 @@ type Attempt struct {
 	done    chan struct{}    // guarded by mu, closed by finish
 	after   map[*byte]func() // guarded by mu, taken by finish
 	helpers *helpers         // guarded by mu
+
+	// Keep is for the parent: what it wants to find again at the attempt's end.
+	// It belongs to the goroutine that makes the attempt.
+	Keep any
 }
 
 // Result is what became of an attempt.

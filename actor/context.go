@@ -88,7 +88,7 @@ func (a *Attempt) Value(key any) any {
 	if key == (attemptKey{}) {
 		return a
 	}
-	if v := a.actor.base.Value(key); v != nil {
+	if v := a.base.Value(key); v != nil {
 		return v
 	}
 	if e := a.end.Load(); e != nil {

@@ -132,13 +132,13 @@ func (h *Handle) markReady() {
 }
 
 // resolve delivers the outcome; only the first counts.
-func (h *Handle) resolve(o Outcome) {
+func (h *Handle) resolve(o *Outcome) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.outcome != nil {
 		return
 	}
-	h.outcome = &o
+	h.outcome = o
 	if h.done != nil {
 		close(h.done)
 	}

@@ -31,9 +31,8 @@ type Bus struct {
 	// Asking Wants must not suffer from the traffic on what follows.
 	_ [56]byte
 
-	// mu guards what follows and, of every subscription, what it says there. No
-	// more than the copying of one event or the swapping of two slices is ever
-	// done under it.
+	// mu guards what follows and, of every subscription, what it says there. It
+	// is never held for long: an event is copied, a chain of them changes hands.
 	mu      sync.Mutex
 	seq     uint64
 	subs    []*Subscription // live, in the order of Subscribe

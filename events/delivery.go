@@ -77,7 +77,7 @@ func (s *Subscription) arrive() {
 	s.reach(s.work.total)
 	if s.dropping {
 		w := &s.work
-		s.discard(w.batch, w.done)
+		s.queue.discard(w.batch, w.done)
 		clear(w.batch.events[w.done:])
 		w.batch.used, w.batch.next = w.done, nil
 	}
@@ -90,7 +90,7 @@ func (s *Subscription) take() bool {
 		b.mu.Lock()
 		s.queue.spare.pour(&w.spent)
 		if s.dropping {
-			s.discard(s.queue.take().first, 0)
+			s.queue.discardAll()
 		}
 		w.batch = s.queue.take().first
 		if w.batch != nil {
@@ -105,12 +105,5 @@ func (s *Subscription) take() bool {
 		s.asleep = true
 		b.mu.Unlock()
 		<-s.wake
-	}
-}
-
-// discard counts as lost what follows the handled entries of k. Hold bus.mu.
-func (s *Subscription) discard(k *chunk, handled int) {
-	for ; k != nil; k, handled = k.next, 0 {
-		s.queue.discard(k.events[handled:k.used])
 	}
 }

@@ -20,11 +20,12 @@
 // handler included. When there is no room the newest event is lost for this
 // subscriber, and so is what follows until an eighth of the room, or 64 places, are
 // free again. The subscriber is told of each such run once, by an [EventsLost] with
-// the Count and the Seq of the last one lost. It stands where the gap is: before
-// the first event that got in again, or at the end once the subscriber has caught
-// up. No filter keeps it out, and it is never lost itself. So Seq only grows from
-// one event to the next for every subscriber, and a jump in it means nothing: what
-// nobody wants takes no number, and what others want is not for all.
+// the Count, and with the Seq and the At of the last one lost. It stands where the
+// gap is: before the first event that got in again, or at the end once the
+// subscriber has caught up. No filter keeps it out, and it is never lost itself,
+// unless Close discards it. So Seq only grows from one event to the next for every
+// subscriber, and a jump in it means nothing: what nobody wants takes no number,
+// and what others want is not for all.
 //
 // Panics. A handler that panics, or calls runtime.Goexit, has dealt with the event,
 // and goes on with the next one. The others are told by a [SubscriberPanicked]: of

@@ -69,7 +69,7 @@ func (b *Bus) Close(ctx context.Context) error {
 		b.mu.Lock()
 		for _, s := range b.leaving {
 			s.dropping = true
-			s.next.Store(0)
+			s.setNext()
 		}
 		b.mu.Unlock()
 	}

@@ -92,9 +92,13 @@ func (s *Subscription) miss() {
 	s.goals = nil
 }
 
-// setNext needs bus.mu.
+// setNext makes the goroutine look when the nearest goal is reached, or at once if
+// it is to discard the rest. Hold bus.mu.
 func (s *Subscription) setNext() {
 	next := uint64(math.MaxUint64)
+	if s.dropping {
+		next = 0
+	}
 	for _, g := range s.goals {
 		next = min(next, g.end)
 	}

@@ -89,15 +89,23 @@ func (q *queue) end() uint64 {
 	return end
 }
 
-// discard counts the events among the entries as lost, and the notices as if they
-// had never been.
-func (q *queue) discard(entries []Event) {
-	for i := range entries {
-		if entries[i].Kind == EventsLost {
-			q.notices--
-		} else {
-			q.entered--
-			q.lost++
+// discard counts as lost what follows the handled entries of k. A notice is as if
+// it had never been.
+func (q *queue) discard(k *chunk, handled int) {
+	for ; k != nil; k, handled = k.next, 0 {
+		for _, e := range k.events[handled:k.used] {
+			if e.Kind == EventsLost {
+				q.notices--
+			} else {
+				q.entered--
+				q.lost++
+			}
 		}
 	}
+}
+
+// discardAll leaves nothing to take.
+func (q *queue) discardAll() {
+	q.discard(q.waiting.first, 0)
+	q.waiting, q.gap, q.need = chain{}, gap{}, 1
 }

@@ -35,7 +35,7 @@ func refuse(field string, value any, reason string) error {
 
 // known refuses a value of an enum that has no label.
 func known[T ~uint8](field string, v T, labels label.Table[T]) error {
-	if _, err := labels.Marshal(v); err != nil {
+	if !labels.Known(v) {
 		return refuse(field, v, "is not a known value")
 	}
 	return nil

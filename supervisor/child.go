@@ -29,10 +29,6 @@ type child struct {
 	trouble    *trouble // nil while all goes well
 	since      time.Time
 
-	// pauses is owned by the actor's goroutine, without the lock, because it
-	// may be a user's and is called.
-	pauses pauses
-
 	attempts uint32 // made by this handle
 	restarts uint32 // attempts that followed a failure, and group restarts
 	failures uint32 // in the present streak
@@ -40,6 +36,7 @@ type child struct {
 
 	generation uint16
 	state      State
+	result     events.Outcome // decided, to be told when the goroutine leaves
 	told       order
 	reason     events.Reason // why it was told
 	alive      bool          // it has a goroutine
@@ -63,8 +60,8 @@ type trouble struct {
 	wake     chan struct{}
 	waiters  []chan struct{} // closed when the next attempt begins, or none will
 	ticket   ticket
-	stopErr  error          // what the attempt returned after it was told to end
-	result   events.Outcome // decided, to be told when the goroutine leaves
+	stopErr  error // what the attempt returned after it was told to end
+
 }
 
 // pauses is backoff.BackOff, as far as it is needed here.

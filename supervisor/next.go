@@ -14,40 +14,40 @@ import (
 // Next decides what follows an attempt, on the child's own goroutine: an exit
 // that had to visit another goroutine would cost a restart several times more.
 func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
-	pause := c.pause(last, &res)
+	var pause time.Duration
+	if last != nil && res.Exit.IsFailure() {
+		pause = c.pause(last, &res)
+	}
 	r := c.run
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	if c.attempt != last {
-		r.cameLate(c, last, res)
-		r.mu.Unlock()
+		r.cameLate(c, last, &res)
 		return nil
 	}
-	now := res.Ended
-	if last != nil {
-		r.attemptEnded(c, last, res, pause)
-	} else {
-		now = time.Now()
+	if last == nil {
+		return r.advance(c, time.Now())
 	}
-	at := r.advance(c, now)
-	r.mu.Unlock()
+	r.attemptEnded(c, last, &res, pause)
+	at := r.advance(c, res.Ended)
+	if at != nil && c.failures > 0 {
+		at.Keep = last.Keep
+	}
 	return at
 }
 
 // gaveUp is the pause of a backoff that wants no further attempt.
 const gaveUp time.Duration = -1
 
-// pause returns how long to wait after a failure. The backoff may be the
-// user's, so it is asked without the lock and may panic.
+// pause returns how long to wait after a failure. The backoff, kept from attempt
+// to attempt while a streak lasts, may be the user's: it is asked without the
+// lock, and may panic.
 func (c *child) pause(last *actor.Attempt, res *actor.Result) (d time.Duration) {
-	if !res.Exit.IsFailure() {
-		c.pauses = nil
-		return 0
-	}
-	if last.Up(res.Ended) >= c.set.spec.ResetAfter {
-		c.pauses = nil
-	}
 	if res.Exit == policy.Panicked && c.set.spec.OnPanic == policy.PanicCrash {
 		crash(c.Path(), res.Err)
+	}
+	if last.Up(res.Ended) >= c.set.spec.ResetAfter {
+		last.Keep = nil
 	}
 	if res.HasAfter {
 		return res.After
@@ -62,10 +62,12 @@ func (c *child) pause(last *actor.Attempt, res *actor.Result) (d time.Duration) 
 			d = policy.DefaultMax
 		}
 	}()
-	if c.pauses == nil {
-		c.pauses = backoff.New()
+	p, ok := last.Keep.(pauses)
+	if !ok {
+		p = backoff.New()
+		last.Keep = p
 	}
-	return max(c.pauses.NextBackOff(), gaveUp)
+	return max(p.NextBackOff(), gaveUp)
 }
 
 // crash ends the process with the panic of a task that asked for it.
@@ -79,7 +81,7 @@ func crash(path string, err error) {
 
 // attemptEnded takes note of how the present attempt ended and decides what
 // follows.
-func (r *run) attemptEnded(c *child, at *actor.Attempt, res actor.Result, pause time.Duration) {
+func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause time.Duration) {
 	now := res.Ended
 	r.tellAttemptEnded(c, at, res)
 	c.attempt = nil
@@ -90,7 +92,7 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res actor.Result, pause 
 
 	// A restart by hand is followed at once, whatever came of the attempt.
 	if c.again && c.told == goOn {
-		c.again, c.failures, c.pauses = false, 0, nil
+		c.again, c.failures = false, 0
 		return
 	}
 	if res.Exit == policy.Stopped {
@@ -118,11 +120,11 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res actor.Result, pause 
 	}
 	switch decision {
 	case policy.Complete:
-		c.troubled().result = events.Completed
+		c.result = events.Completed
 	case policy.GiveUp:
-		c.troubled().result = events.Failed
+		c.result = events.Failed
 	case policy.Escalate:
-		c.troubled().result = events.Failed
+		c.result = events.Failed
 		if c.told == goOn {
 			r.beginStop(&EscalatedError{Path: r.name(), Child: c.Path(), Err: actor.Contain(res.Err)}, r.ordered(), now)
 		}
@@ -138,7 +140,7 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res actor.Result, pause 
 }
 
 // scheduleRepeat sets when a task that succeeded runs again.
-func (r *run) scheduleRepeat(c *child, at *actor.Attempt, res actor.Result, now time.Time) {
+func (r *run) scheduleRepeat(c *child, at *actor.Attempt, res *actor.Result, now time.Time) {
 	delay := policy.RepeatDelay(c.set.spec.Every, now.Sub(at.Began()))
 	if delay == 0 {
 		return
@@ -150,14 +152,14 @@ func (r *run) scheduleRepeat(c *child, at *actor.Attempt, res actor.Result, now 
 }
 
 // retry has a child that failed run again: alone, or with its group.
-func (r *run) retry(c *child, res actor.Result, pause time.Duration, now time.Time) {
+func (r *run) retry(c *child, res *actor.Result, pause time.Duration, now time.Time) {
 	// A member that fails while its group is being stopped is stopped.
 	if r.group != nil && r.group.includes(c) {
 		c.told = halt
 		return
 	}
 	if !r.window.Allow(r.cfg.Intensity, now) {
-		c.troubled().result = events.Failed
+		c.result = events.Failed
 		r.exceeded(c, res.Err, now)
 		return
 	}
@@ -185,7 +187,7 @@ func (r *run) exceeded(c *child, last error, now time.Time) {
 		Path: r.name(), Child: c.Path(), Restarts: r.window.InUse(r.cfg.Intensity, now),
 		Intensity: r.cfg.Intensity, Err: actor.Contain(last),
 	}
-	if r.env.bus.Wants(events.IntensityExceeded) {
+	if r.wants(events.IntensityExceeded) {
 		e := c.event(events.IntensityExceeded, now)
 		e.Count, e.Err = uint64(err.Restarts), err
 		r.env.bus.Publish(e)
@@ -200,8 +202,8 @@ func (r *run) advance(c *child, now time.Time) *actor.Attempt {
 	for {
 		t := c.trouble
 		switch {
-		case t != nil && t.result != 0:
-			r.finish(c, t.result, nil, now)
+		case c.result != 0:
+			r.finish(c, c.result, nil, now)
 			return nil
 		case c.told == end:
 			r.finish(c, events.Stopped, nil, now)
@@ -246,8 +248,11 @@ func (r *run) sleep(c *child, d time.Duration) {
 
 // enter makes the next attempt of c.
 func (r *run) enter(c *child, now time.Time) *actor.Attempt {
+	if c.told == goOn {
+		c.reason = 0
+	}
 	if c.again { // a pause was cut short by hand
-		c.again, c.failures, c.pauses = false, 0, nil
+		c.again, c.failures = false, 0
 	}
 	c.attempts++
 	c.attempt = c.Attempt(int(c.attempts), int(c.generation), now)
@@ -261,9 +266,7 @@ func (r *run) enter(c *child, now time.Time) *actor.Attempt {
 	} else {
 		c.enterState(StateStarting, now)
 	}
-	if r.env.bus.Wants(events.AttemptStarted) {
-		r.env.bus.Publish(c.event(events.AttemptStarted, now))
-	}
+	r.tell(c, events.AttemptStarted, now)
 	c.tellWaiters()
 	return c.attempt
 }
@@ -288,7 +291,7 @@ func (r *run) finish(c *child, kind events.Outcome, stuck *actor.StuckError, now
 		r.alive--
 	}
 	r.dropPermit(c)
-	o := actor.Outcome{Kind: kind, Attempts: int(c.attempts)}
+	o := &actor.Outcome{Kind: kind, Attempts: int(c.attempts)}
 	switch kind {
 	case events.Completed:
 		c.enterState(StateCompleted, now)
@@ -309,15 +312,18 @@ func (r *run) finish(c *child, kind events.Outcome, stuck *actor.StuckError, now
 		r.unlink(c)
 	}
 	r.tellFinished(c, o, now)
+	if c.forget {
+		r.tell(c, events.TaskRemoved, now)
+	}
 	c.Resolve(o)
 	c.tellWaiters()
 	r.childEnded(c, o, now)
 }
 
 // childEnded draws the consequences of an end for the family.
-func (r *run) childEnded(c *child, o actor.Outcome, now time.Time) {
+func (r *run) childEnded(c *child, o *actor.Outcome, now time.Time) {
 	if r.stop != nil {
-		r.stop.note(o)
+		r.stop.stuck = append(r.stop.stuck, stuckIn(o)...)
 		if r.stop.ordered || r.alive == 0 {
 			r.poke()
 		}
@@ -326,15 +332,19 @@ func (r *run) childEnded(c *child, o actor.Outcome, now time.Time) {
 		r.significantEnded(c, o, now)
 	}
 	if r.cfg.endWhenEmpty && o.Kind == events.Failed {
-		r.failed = append(r.failed, fmt.Errorf("task %s: %w", c.Path(), o.Err))
+		r.keepFailure(c, o)
 	}
 	if r.group != nil || r.unready == c || r.starting != nil || r.cfg.endWhenEmpty {
 		r.poke()
 	}
 }
 
+func (r *run) keepFailure(c *child, o *actor.Outcome) {
+	r.failed = append(r.failed, fmt.Errorf("task %s: %w", c.Path(), o.Err))
+}
+
 // significantEnded ends the supervisor if its AutoShutdown says so.
-func (r *run) significantEnded(c *child, o actor.Outcome, now time.Time) {
+func (r *run) significantEnded(c *child, o *actor.Outcome, now time.Time) {
 	r.significant--
 	if r.stop != nil || (o.Kind != events.Completed && o.Kind != events.Failed) {
 		return
@@ -361,7 +371,7 @@ func (c *child) Ready(a *actor.Attempt) {
 	if c.state == StateStarting {
 		c.enterState(StateRunning, now)
 	}
-	if r.env.bus.Wants(events.TaskReady) {
+	if r.wants(events.TaskReady) {
 		e := c.event(events.TaskReady, now)
 		e.Elapsed = now.Sub(a.Began())
 		r.env.bus.Publish(e)

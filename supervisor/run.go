@@ -243,23 +243,11 @@ func (r *run) askedToStop(now time.Time) {
 	}
 	r.lame = within(after(now, r.cfg.LameDuck), r.s.deadline(now, r.self == nil))
 	r.state, r.since = StateStopping, now
-	r.publishSelf(events.SupervisorStopping, now, nil)
+	r.tellSelf(events.SupervisorStopping, now, nil)
 }
 
 // ordered says whether the children stop one after the other.
 func (r *run) ordered() bool { return r.cfg.Strategy != OneForOne }
-
-// publishSelf tells of the supervisor itself.
-func (r *run) publishSelf(k events.Kind, now time.Time, err error) {
-	if !r.env.bus.Wants(k) {
-		return
-	}
-	e := events.Event{Kind: k, At: now, Path: r.name(), Err: err}
-	if r.self != nil {
-		e.ID = r.self.Actor().ID()
-	}
-	r.env.bus.Publish(e)
-}
 
 // subscribe adds the Config's subscribers for the length of the run.
 func (r *run) subscribe() error {

@@ -79,7 +79,7 @@ func (r *run) allStarted(now time.Time) {
 	switch {
 	case !r.started:
 		r.started = true
-		r.publishSelf(events.SupervisorStarted, now, nil)
+		r.tellSelf(events.SupervisorStarted, now, nil)
 		r.announce = r.self != nil && r.isSelf()
 	case r.state == StateRestarting:
 		r.tellGroup(events.GroupRestarted, nil, 0, now)

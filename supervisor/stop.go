@@ -1,7 +1,6 @@
 package supervisor
 
 import (
-	"errors"
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -29,15 +28,35 @@ func (s *stop) share() time.Time {
 	return s.hurry
 }
 
-// note keeps what an outcome says about tasks that were left behind.
-func (s *stop) note(o actor.Outcome) {
+// stuckIn returns what an outcome says about tasks that were left behind: the
+// task itself, or those that a supervisor's Run has named.
+func stuckIn(o *actor.Outcome) []*actor.StuckError {
 	if stuck, ok := o.Err.(*actor.StuckError); ok && o.Kind == events.Abandoned { //nolint:errorlint // set by this package
-		s.stuck = append(s.stuck, stuck)
+		return []*actor.StuckError{stuck}
 	}
-	if below, ok := o.StopErr.(*StopError); ok { //nolint:errorlint // returned by a supervisor's Run as it is
-		s.stuck = append(s.stuck, below.Stuck...)
-	}
+	return stuckBelow(o.StopErr)
 }
+
+// stuckBelow looks only at what Run returns by itself, because it is called with
+// the lock held and a user's error may do anything.
+func stuckBelow(err error) []*actor.StuckError {
+	switch e := err.(type) { //nolint:errorlint // see above
+	case *StopError:
+		return e.Stuck
+	case *endError:
+		return e.left.Stuck
+	}
+	return nil
+}
+
+// endError is what Run returns when it ended by itself and left something.
+type endError struct {
+	err  error
+	left *StopError
+}
+
+func (e *endError) Error() string   { return e.err.Error() + "\n" + e.left.Error() }
+func (e *endError) Unwrap() []error { return []error{e.err, e.left} }
 
 // beginStop ends the run: the conductor stops the children and Run returns err.
 // Only the first call has an effect.
@@ -52,7 +71,7 @@ func (r *run) beginStop(err error, ordered bool, now time.Time) {
 	}
 	r.group, r.starting, r.unready = nil, nil, nil
 	if r.lame.IsZero() || err != nil {
-		r.publishSelf(events.SupervisorStopping, now, err)
+		r.tellSelf(events.SupervisorStopping, now, err)
 	}
 	r.state, r.since = StateStopping, now
 	r.poke()
@@ -163,9 +182,9 @@ func (r *run) result() error {
 		if err == nil {
 			err = left
 		} else {
-			err = errors.Join(err, left)
+			err = &endError{err: err, left: left}
 		}
 	}
-	r.publishSelf(events.SupervisorStopped, now, err)
+	r.tellSelf(events.SupervisorStopped, now, err)
 	return err
 }

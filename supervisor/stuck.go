@@ -93,7 +93,7 @@ func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 		For: now.Sub(t.toldAt), Goroutines: where,
 	}
 	t.stuck++
-	if r.env.bus.Wants(events.TaskStuck) {
+	if r.wants(events.TaskStuck) {
 		e := c.event(events.TaskStuck, now)
 		e.Reason, e.Elapsed, e.Count, e.Err = c.reason, stuck.For, t.stuck, stuck
 		r.env.bus.Publish(e)
@@ -146,7 +146,7 @@ func (r *run) onStuck(c *child, now time.Time) policy.OnStuck {
 func (r *run) abandon(c *child, stuck *actor.StuckError, now time.Time) {
 	r.zombies++
 	lost := c.attempt
-	if r.env.bus.Wants(events.TaskAbandoned) {
+	if r.wants(events.TaskAbandoned) {
 		e := c.event(events.TaskAbandoned, now)
 		e.Reason, e.Elapsed, e.Err = c.reason, stuck.For, stuck
 		r.env.bus.Publish(e)

@@ -64,14 +64,12 @@ func (s *Supervisor) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	defer s.current.Store(nil)
 	if err := r.subscribe(); err != nil {
-		s.current.CompareAndSwap(r, nil)
 		return err
 	}
-	err = r.conduct(ctx)
-	s.current.CompareAndSwap(r, nil)
-	r.drain()
-	return err
+	defer r.drain()
+	return r.conduct(ctx)
 }
 
 // SetConcurrency changes the limit of attempts that may run at a time in this

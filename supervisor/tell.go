@@ -9,38 +9,58 @@ import (
 
 // Events are published with the lock held: Publish never blocks, and so the
 // events of a family are in the order of its decisions.
+//
+// Each kind is asked for first, in a function small enough to be inlined, so
+// that the large event is only on the stack of those who publish it: a child's
+// goroutine should get by with the stack that it was born with.
+
+func (r *run) wants(k events.Kind) bool { return r.env.bus.Wants(k) }
 
 func (r *run) tellAdded(c *child, now time.Time) {
-	if c.added {
-		return
-	}
-	c.added = true
-	if r.env.bus.Wants(events.TaskAdded) {
-		r.env.bus.Publish(c.event(events.TaskAdded, now))
+	if !c.added {
+		c.added = true
+		r.tell(c, events.TaskAdded, now)
 	}
 }
 
-func (r *run) tellAttemptEnded(c *child, at *actor.Attempt, res actor.Result) {
-	if !r.env.bus.Wants(events.AttemptEnded) {
-		return
+// tell publishes an event that says no more than whom it is about.
+func (r *run) tell(c *child, k events.Kind, now time.Time) {
+	if r.wants(k) {
+		r.publish(c, k, now)
 	}
+}
+
+func (r *run) publish(c *child, k events.Kind, now time.Time) {
+	r.env.bus.Publish(c.event(k, now))
+}
+
+func (r *run) tellAttemptEnded(c *child, at *actor.Attempt, res *actor.Result) {
+	if r.wants(events.AttemptEnded) {
+		r.publishAttemptEnded(c, at, res)
+	}
+}
+
+func (r *run) publishAttemptEnded(c *child, at *actor.Attempt, res *actor.Result) {
 	e := c.event(events.AttemptEnded, res.Ended)
 	e.Exit, e.Err = res.Exit, res.Err
 	e.Elapsed = res.Ended.Sub(at.Began())
 	r.env.bus.Publish(e)
 }
 
-func (r *run) tellRetry(c *child, res actor.Result, delay time.Duration, now time.Time) {
-	if !r.env.bus.Wants(events.RetryScheduled) {
-		return
+func (r *run) tellRetry(c *child, res *actor.Result, delay time.Duration, now time.Time) {
+	if r.wants(events.RetryScheduled) {
+		r.publishRetry(c, res, delay, now)
 	}
+}
+
+func (r *run) publishRetry(c *child, res *actor.Result, delay time.Duration, now time.Time) {
 	e := c.event(events.RetryScheduled, now)
 	e.Exit, e.Err, e.Delay, e.Count = res.Exit, res.Err, delay, uint64(c.failures)
 	r.env.bus.Publish(e)
 }
 
 func (r *run) tellStopping(c *child, now time.Time) {
-	if !r.env.bus.Wants(events.TaskStopping) {
+	if !r.wants(events.TaskStopping) {
 		return
 	}
 	e := c.event(events.TaskStopping, now)
@@ -48,42 +68,55 @@ func (r *run) tellStopping(c *child, now time.Time) {
 	r.env.bus.Publish(e)
 }
 
-func (r *run) tellFinished(c *child, o actor.Outcome, now time.Time) {
-	if !c.added {
-		return // declared, and never begun
-	}
-	if r.env.bus.Wants(events.TaskFinished) {
-		e := c.event(events.TaskFinished, now)
-		e.Outcome, e.Reason, e.Err = o.Kind, o.Reason, o.Err
-		if o.StopErr != nil {
-			e.Err = o.StopErr
-		}
-		r.env.bus.Publish(e)
-	}
-	r.tellRemoved(c, now)
-}
-
-func (r *run) tellRemoved(c *child, now time.Time) {
-	if c.forget && r.env.bus.Wants(events.TaskRemoved) {
-		r.env.bus.Publish(c.event(events.TaskRemoved, now))
+// tellFinished is silent about a declared child that was never begun.
+func (r *run) tellFinished(c *child, o *actor.Outcome, now time.Time) {
+	if c.added && r.wants(events.TaskFinished) {
+		r.publishFinished(c, o, now)
 	}
 }
 
-func (r *run) tellGroup(k events.Kind, err error, delay time.Duration, now time.Time) {
-	if !r.env.bus.Wants(k) {
-		return
-	}
-	e := events.Event{Kind: k, At: now, Path: r.name(), Delay: delay, Err: err}
-	if r.self != nil {
-		e.ID = r.self.Actor().ID()
+func (r *run) publishFinished(c *child, o *actor.Outcome, now time.Time) {
+	e := c.event(events.TaskFinished, now)
+	e.Outcome, e.Reason, e.Err = o.Kind, o.Reason, o.Err
+	if o.StopErr != nil {
+		e.Err = o.StopErr
 	}
 	r.env.bus.Publish(e)
 }
 
+// tellGroup tells of a group restart, or of its end.
+func (r *run) tellGroup(k events.Kind, err error, delay time.Duration, now time.Time) {
+	if !r.wants(k) {
+		return
+	}
+	e := r.event(k, now)
+	e.Delay, e.Err = delay, err
+	r.env.bus.Publish(e)
+}
+
+// tellSelf tells of the supervisor itself.
+func (r *run) tellSelf(k events.Kind, now time.Time, err error) {
+	if !r.wants(k) {
+		return
+	}
+	e := r.event(k, now)
+	e.Err = err
+	r.env.bus.Publish(e)
+}
+
+// event begins an event about the supervisor.
+func (r *run) event(k events.Kind, now time.Time) events.Event {
+	e := events.Event{Kind: k, At: now, Path: r.name()}
+	if r.self != nil {
+		e.ID = r.self.Actor().ID()
+	}
+	return e
+}
+
 // cameLate takes note of an abandoned attempt that returned after all.
-func (r *run) cameLate(c *child, last *actor.Attempt, res actor.Result) {
+func (r *run) cameLate(c *child, last *actor.Attempt, res *actor.Result) {
 	r.zombies--
-	if !r.env.bus.Wants(events.TaskReturned) {
+	if !r.wants(events.TaskReturned) {
 		return
 	}
 	e := c.event(events.TaskReturned, res.Ended)

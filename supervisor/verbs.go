@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -24,47 +23,64 @@ func (s *Supervisor) Remove(ctx context.Context, address string) error {
 }
 
 func (s *Supervisor) endChild(ctx context.Context, act, address string, why events.Reason) error {
-	c, err := s.find(act, address)
-	if err != nil {
-		return err
+	for {
+		c, err := s.find(act, address)
+		if err != nil {
+			return err
+		}
+		if selfOrBelow(ctx, c) {
+			return &ChildError{Act: act, Path: c.Path(), Err: ErrSelf}
+		}
+		switch c.run.endByHand(c, why) {
+		case gone:
+			continue // its name has another owner, or none
+		case ended:
+			return nil
+		}
+		o, err := c.Wait(ctx)
+		if err != nil {
+			return &ChildError{Act: act, Path: c.Path(), Err: context.Cause(ctx)}
+		}
+		return leftBehind(c, &o)
 	}
-	if within := selfOrBelow(ctx, c); within {
-		return &ChildError{Act: act, Path: c.Path(), Err: ErrSelf}
-	}
-	c.run.endByHand(c, why)
-	o, err := c.Wait(ctx)
-	if err != nil {
-		return &ChildError{Act: act, Path: c.Path(), Err: context.Cause(ctx)}
-	}
-	return leftBehind(c, o)
 }
 
+// found is how a verb found a child.
+type found uint8
+
+const (
+	ending found = iota // it is being stopped now
+	ended               // it had ended
+	gone                // it had ended and was forgotten or replaced
+)
+
 // endByHand has a child end, and forgets it if it is to be removed.
-func (r *run) endByHand(c *child, why events.Reason) {
+func (r *run) endByHand(c *child, why events.Reason) found {
 	r.mu.Lock()
 	defer r.unlock()
 	now := time.Now()
-	if why == events.ReasonRemoved && !c.forget {
-		c.forget = true
-		if c.state.Ended() {
+	if !c.linked {
+		return gone
+	}
+	c.forget = c.forget || why == events.ReasonRemoved
+	if c.state.Ended() {
+		if c.forget {
 			r.unlink(c)
-			r.tellRemoved(c, now)
-			return
+			r.tell(c, events.TaskRemoved, now)
 		}
+		return ended
 	}
 	r.tellToEnd(c, why, now)
+	return ending
 }
 
 // leftBehind returns a *StopError if the end of a child left something.
-func leftBehind(c *child, o actor.Outcome) error {
-	var below *StopError
-	if stuck, ok := o.Err.(*actor.StuckError); ok && o.Kind == events.Abandoned { //nolint:errorlint // set by this package
-		return &StopError{Path: c.Path(), Took: stuck.For, Stuck: []*actor.StuckError{stuck}}
+func leftBehind(c *child, o *actor.Outcome) error {
+	stuck := stuckIn(o)
+	if len(stuck) == 0 {
+		return nil
 	}
-	if errors.As(o.StopErr, &below) {
-		return below
-	}
-	return nil
+	return &StopError{Path: c.Path(), Took: stuck[0].For, Stuck: stuck}
 }
 
 // Restart has a child make a new attempt now and returns its handle when that

@@ -41,6 +41,12 @@ func (t Table[T]) Unmarshal(v *T, text []byte) error {
 	return fmt.Errorf("%q is not the label of a %s", text, t.Type)
 }
 
+// Known reports whether v has a label.
+func (t Table[T]) Known(v T) bool {
+	_, ok := t.text(v)
+	return ok
+}
+
 // Values returns every value that has a label, in order.
 func (t Table[T]) Values() []T {
 	var vs []T
