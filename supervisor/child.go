@@ -26,8 +26,9 @@ type child struct {
 	set        *settings // read only
 	prev, next *child    // start order
 	attempt    *actor.Attempt
-	trouble    *trouble // nil while all goes well
-	since      time.Time
+	trouble    *trouble      // nil while all goes well
+	since      time.Time     // when it came into its state
+	born       time.Duration // when it was added, counted from the beginning of the run
 
 	attempts uint32 // made by this handle
 	restarts uint32 // attempts that followed a failure, and group restarts

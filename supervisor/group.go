@@ -54,7 +54,7 @@ func (r *run) beginGroup(c *child, pause time.Duration, now time.Time) {
 	r.group = &group{pivot: pivot, cursor: r.last, pause: pause}
 	r.unready = nil
 	r.state, r.since = StateRestarting, now
-	r.tellGroup(events.GroupRestarting, c.lastErr(), pause, now)
+	r.tellGroup(c.lastErr(), pause, now)
 	r.poke()
 }
 

@@ -188,7 +188,7 @@ func (r *run) exceeded(c *child, last error, now time.Time) {
 		Intensity: r.cfg.Intensity, Err: actor.Contain(last),
 	}
 	if r.wants(events.IntensityExceeded) {
-		e := c.event(events.IntensityExceeded, now)
+		e := r.event(events.IntensityExceeded, now)
 		e.Count, e.Err = uint64(err.Restarts), err
 		r.env.bus.Publish(e)
 	}

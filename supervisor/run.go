@@ -26,6 +26,7 @@ type run struct {
 	s       *Supervisor
 	cfg     *Config         // read only
 	base    context.Context // values for the children; never ends
+	began   time.Time       // read only
 	path    string          // "" for a root without a name
 	self    *actor.Attempt  // the attempt that this run is, nil at a root
 	env     env
@@ -85,6 +86,7 @@ func newRun(s *Supervisor, ctx context.Context) *run {
 		names: make(map[string]*child, len(s.cfg.Children)),
 		state: StateStarting, since: time.Now(),
 	}
+	r.began = r.since
 	r.env, _ = ctx.Value(envKey{}).(env)
 	if r.self = actor.Current(ctx); r.self != nil {
 		r.path = r.self.Actor().Path()
@@ -243,7 +245,7 @@ func (r *run) askedToStop(now time.Time) {
 	}
 	r.lame = within(after(now, r.cfg.LameDuck), r.s.deadline(now, r.self == nil))
 	r.state, r.since = StateStopping, now
-	r.tellSelf(events.SupervisorStopping, now, nil)
+	r.tellSelf(events.SupervisorStopping, now, 0, nil)
 }
 
 // ordered says whether the children stop one after the other.

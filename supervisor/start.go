@@ -79,10 +79,10 @@ func (r *run) allStarted(now time.Time) {
 	switch {
 	case !r.started:
 		r.started = true
-		r.tellSelf(events.SupervisorStarted, now, nil)
+		r.tellSelf(events.SupervisorStarted, now, now.Sub(r.began), nil)
 		r.announce = r.self != nil && r.isSelf()
 	case r.state == StateRestarting:
-		r.tellGroup(events.GroupRestarted, nil, 0, now)
+		r.tellSelf(events.GroupRestarted, now, now.Sub(r.since), nil)
 	}
 	if r.state == StateStarting || r.state == StateRestarting {
 		r.state, r.since = StateRunning, now

@@ -71,7 +71,7 @@ func (r *run) beginStop(err error, ordered bool, now time.Time) {
 	}
 	r.group, r.starting, r.unready = nil, nil, nil
 	if r.lame.IsZero() || err != nil {
-		r.tellSelf(events.SupervisorStopping, now, err)
+		r.tellSelf(events.SupervisorStopping, now, 0, err)
 	}
 	r.state, r.since = StateStopping, now
 	r.poke()
@@ -185,6 +185,6 @@ func (r *run) result() error {
 			err = &endError{err: err, left: left}
 		}
 	}
-	r.tellSelf(events.SupervisorStopped, now, err)
+	r.tellSelf(events.SupervisorStopped, now, now.Sub(r.stop.began), err)
 	return err
 }

@@ -18,7 +18,7 @@ func (r *run) wants(k events.Kind) bool { return r.env.bus.Wants(k) }
 
 func (r *run) tellAdded(c *child, now time.Time) {
 	if !c.added {
-		c.added = true
+		c.added, c.born = true, now.Sub(r.began)
 		r.tell(c, events.TaskAdded, now)
 	}
 }
@@ -78,29 +78,30 @@ func (r *run) tellFinished(c *child, o *actor.Outcome, now time.Time) {
 func (r *run) publishFinished(c *child, o *actor.Outcome, now time.Time) {
 	e := c.event(events.TaskFinished, now)
 	e.Outcome, e.Reason, e.Err = o.Kind, o.Reason, o.Err
+	e.Elapsed = now.Sub(r.began) - c.born
 	if o.StopErr != nil {
 		e.Err = o.StopErr
 	}
 	r.env.bus.Publish(e)
 }
 
-// tellGroup tells of a group restart, or of its end.
-func (r *run) tellGroup(k events.Kind, err error, delay time.Duration, now time.Time) {
-	if !r.wants(k) {
+// tellGroup tells of a group restart.
+func (r *run) tellGroup(err error, delay time.Duration, now time.Time) {
+	if !r.wants(events.GroupRestarting) {
 		return
 	}
-	e := r.event(k, now)
+	e := r.event(events.GroupRestarting, now)
 	e.Delay, e.Err = delay, err
 	r.env.bus.Publish(e)
 }
 
 // tellSelf tells of the supervisor itself.
-func (r *run) tellSelf(k events.Kind, now time.Time, err error) {
+func (r *run) tellSelf(k events.Kind, now time.Time, elapsed time.Duration, err error) {
 	if !r.wants(k) {
 		return
 	}
 	e := r.event(k, now)
-	e.Err = err
+	e.Elapsed, e.Err = elapsed, err
 	r.env.bus.Publish(e)
 }
 

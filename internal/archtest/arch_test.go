@@ -55,7 +55,6 @@ var goroutines = []fileRow{
 	{"actor/actor.go", "an actor is a goroutine"},
 	{"actor/helpers.go", "what runs inside an attempt and must end with it"},
 	{"events/subscription.go", "each subscriber reads its place in the stream on its own"},
-	{"supervisor/run.go", "the loop of a supervisor"},
 	{"supervisor/main.go", "signals arrive while main waits for the tree"},
 }
 
