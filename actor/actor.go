@@ -74,15 +74,16 @@ func (a *Actor) Task() Task { return a.task }
 // Parent returns whom the actor asks.
 func (a *Actor) Parent() Parent { return a.parent }
 
-// Attempt makes an attempt, whose timers start when it runs.
-func (a *Actor) Attempt(number, generation int, now time.Time) *Attempt {
+// Attempt makes an attempt, whose timers start when it runs. It has to be ready
+// within start, if that is not zero.
+func (a *Actor) Attempt(number, generation int, now time.Time, start time.Duration) *Attempt {
 	return &Attempt{
 		actor:      a,
 		base:       a.base,
 		number:     int32(number),
 		generation: int32(generation),
 		began:      now,
-		watch:      newWatch(now, limit(a.spec.Timeout), limit(a.spec.Stall)),
+		watch:      newWatch(now, limit(a.spec.Timeout), limit(a.spec.Stall), limit(start)),
 	}
 }
 
@@ -115,7 +116,7 @@ func (a *Actor) Resolve(o *Outcome) { a.resolve(o) }
 
 // live is the actor's goroutine.
 func (a *Actor) live(at *Attempt) {
-	pprof.SetGoroutineLabels(a.base)
+	pprof.SetGoroutineLabels(at.base)
 	for at != nil {
 		res := at.run()
 		at = a.parent.Next(at, res)
@@ -125,7 +126,9 @@ func (a *Actor) live(at *Attempt) {
 // proceed is live on a new goroutine, after an attempt that lost the old one.
 func (a *Actor) proceed(last *Attempt, res Result) {
 	go func() {
-		pprof.SetGoroutineLabels(a.base)
+		if last != nil {
+			pprof.SetGoroutineLabels(last.base)
+		}
 		if at := a.parent.Next(last, res); at != nil {
 			a.live(at)
 		}

@@ -21,9 +21,10 @@ type Attempt struct {
 	generation int32
 	began      time.Time
 
-	ready atomic.Bool
-	end   atomic.Pointer[ending]
-	watch *watch // nil without Timeout and Stall; set before Run, then read only
+	upSince atomic.Int64           // nanoseconds from began to Ready, never 0 afterwards
+	end     atomic.Pointer[ending] // why the context has ended
+	claimed atomic.Bool            // see Claim
+	watch   *watch                 // nil when nothing is watched; set before Run, then read only
 
 	mu      sync.Mutex
 	done    chan struct{}    // guarded by mu, closed by finish
@@ -31,7 +32,7 @@ type Attempt struct {
 	helpers *helpers         // guarded by mu
 
 	// Keep is for the parent: what it wants to find again at the attempt's end.
-	// It belongs to the goroutine that makes the attempt.
+	// It belongs to whoever has claimed the attempt.
 	Keep any
 }
 
@@ -45,6 +46,8 @@ type Result struct {
 	HasAfter bool
 	// Ended is when Run had returned and its helpers had too.
 	Ended time.Time
+	// Lost says that the attempt took its goroutine with it.
+	Lost bool
 }
 
 // Actor returns the actor whose attempt this is.
@@ -63,11 +66,21 @@ func (a *Attempt) Began() time.Time { return a.began }
 // Up returns how long the attempt has been healthy at now: since it was made,
 // or since it was ready if it has to say so and did.
 func (a *Attempt) Up(now time.Time) time.Duration {
-	if a.actor.spec.AwaitReady && !a.ready.Load() {
-		return 0
+	up := now.Sub(a.began)
+	if a.actor.spec.AwaitReady {
+		since := time.Duration(a.upSince.Load())
+		if since == 0 {
+			return 0
+		}
+		up -= since
 	}
-	return now.Sub(a.began)
+	return up
 }
+
+// Claim makes the caller the owner of an attempt that is over: the goroutine
+// that has returned from it, or the supervisor that gives it up. Only the first
+// call returns true.
+func (a *Attempt) Claim() bool { return a.claimed.CompareAndSwap(false, true) }
 
 // Stop ends the attempt's context for a reason that has a sentinel cause. It
 // does not wait and reports whether it was the first to end it.
@@ -91,10 +104,12 @@ func (a *Attempt) run() (res Result) {
 			res = a.settleLost(&PanicError{Value: v, Stack: stack()}, policy.Panicked)
 			return
 		}
-		a.actor.proceed(a, a.settleLost(&GoexitError{Stack: stack()}, policy.Exited))
+		res = a.settleLost(&GoexitError{Stack: stack()}, policy.Exited)
+		res.Lost = true
+		a.actor.proceed(a, res)
 	}()
 	if a.watch != nil {
-		a.watch.start(a)
+		a.watch.begin(a)
 	}
 	err := a.actor.task.Run(a)
 	res = a.settle(err)
@@ -133,10 +148,8 @@ func (a *Attempt) settleLost(err error, exit policy.Exit) Result {
 	_ = a.join(err)
 	e := a.close()
 	res := Result{Exit: exit, Err: err, Ended: time.Now()}
-	if e.reason != events.ReasonReturned && e.reason != events.ReasonHelper {
-		if exit == policy.Exited || a.stopped(e) {
-			res.Exit, res.Err = a.ended(e, err)
-		}
+	if a.stopped(e) || (exit == policy.Exited && e.reason != events.ReasonReturned && e.reason != events.ReasonHelper) {
+		res.Exit, res.Err = a.ended(e, err)
 	}
 	return res
 }
@@ -145,7 +158,7 @@ func (a *Attempt) settleLost(err error, exit policy.Exit) Result {
 // returns what ended it first.
 func (a *Attempt) close() *ending {
 	if a.watch != nil {
-		a.watch.stop()
+		a.watch.end(a)
 	}
 	a.finish(endingFor(events.ReasonReturned))
 	return a.end.Load()
@@ -164,7 +177,7 @@ func (a *Attempt) stopped(e *ending) bool {
 // the task returned then is detail: also a nil does not make a timeout a
 // success, since "return nil when ctx ends" is how most loops are written.
 func (a *Attempt) ended(e *ending, err error) (policy.Exit, error) {
-	if err != nil && (errors.Is(err, e.err) || errors.Is(err, e.cause)) {
+	if says(err, e.err) || says(err, e.cause) {
 		err = nil // it only says that its context has ended
 	}
 	switch c := e.cause.(type) { //nolint:errorlint // set by this package
@@ -178,13 +191,36 @@ func (a *Attempt) ended(e *ending, err error) (policy.Exit, error) {
 	return policy.Stopped, err
 }
 
+// StandIn returns an attempt that takes the place of one that is given up, so
+// that the late return of that one is told apart.
+func (a *Attempt) StandIn() *Attempt {
+	in := &Attempt{actor: a.actor, base: a.base, number: a.number, generation: a.generation, began: a.began}
+	in.upSince.Store(a.upSince.Load())
+	return in
+}
+
 // Lost returns the result of an attempt that is given up while it still runs.
 func (a *Attempt) Lost(stuck *StuckError, now time.Time) Result {
 	res := Result{Exit: policy.Failed, Err: stuck, Ended: now}
-	if e := a.end.Load(); e != nil {
+	switch e := a.end.Load(); {
+	case e == nil || e.reason == events.ReasonReturned:
+	case e.reason == events.ReasonHelper:
+		res.Err = errors.Join(e.cause, stuck)
+	default:
 		res.Exit, res.Err = a.ended(e, stuck)
 	}
 	return res
+}
+
+// says reports whether err is target with words around it, and nothing else.
+func says(err, target error) bool {
+	for err != nil {
+		if err == target { //nolint:errorlint // errors.Is would also look into joined errors
+			return true
+		}
+		err = errors.Unwrap(err)
+	}
+	return false
 }
 
 // stacks holds buffers for stacks, so that a panic copies its stack once.

@@ -43,13 +43,13 @@ func endingFor(r events.Reason) *ending {
 	return endings[events.ReasonShutdown]
 }
 
-func (e *ending) value(key any) any {
+func (e *ending) context() context.Context {
 	e.once.Do(func() {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		cancel(e.cause)
 		e.tomb = ctx
 	})
-	return e.tomb.Value(key)
+	return e.tomb
 }
 
 // Deadline returns when the attempt runs into its timeout, if it has one.
@@ -92,21 +92,20 @@ func (a *Attempt) Value(key any) any {
 		return v
 	}
 	if e := a.end.Load(); e != nil {
-		return e.value(key)
+		return e.context().Value(key)
 	}
 	return nil
 }
 
 // AfterFunc lets package context derive from an attempt without a goroutine.
-// f is called once, when the context ends; stop takes it back.
+// f is called once, when the context ends; stop takes it back. If the context has
+// ended, f is called on another goroutine: its caller holds a lock that f needs.
 func (a *Attempt) AfterFunc(f func()) (stop func() bool) {
 	a.mu.Lock()
-	if a.end.Load() != nil {
-		a.mu.Unlock()
-		f()
-		return func() bool { return false }
-	}
 	defer a.mu.Unlock()
+	if e := a.end.Load(); e != nil {
+		return context.AfterFunc(e.context(), f)
+	}
 	key := new(byte)
 	if a.after == nil {
 		a.after = map[*byte]func(){}

@@ -3,6 +3,7 @@ package actor
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/taskvisor/taskvisor/policy"
@@ -89,6 +90,9 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
+// Traces returns the stack.
+func (e *PanicError) Traces() string { return string(e.Stack) }
+
 // Unwrap returns the panic's value if it is an error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
@@ -103,6 +107,9 @@ type GoexitError struct {
 }
 
 func (e *GoexitError) Error() string { return "the goroutine was ended by runtime.Goexit" }
+
+// Traces returns the stack.
+func (e *GoexitError) Traces() string { return string(e.Stack) }
 
 // StuckError names a task that did not return after its context had ended.
 type StuckError struct {
@@ -119,6 +126,9 @@ func (e *StuckError) Error() string {
 	return fmt.Sprintf("task %s: attempt %d has not returned for %v after it was told to%s",
 		e.Path, e.Attempt, e.For.Round(time.Millisecond), where(e.Goroutines))
 }
+
+// Traces returns where the task's goroutines are.
+func (e *StuckError) Traces() string { return strings.TrimPrefix(where(e.Goroutines), "\n") }
 
 // SpecError is a spec that was refused. Err says why; it is a
 // *policy.FieldError that names the field, or what the task's own Validate

@@ -74,7 +74,7 @@ func (a *Attempt) helped(err error) {
 	}
 	a.mu.Unlock()
 	if first {
-		a.finish(&ending{err: context.Canceled, cause: err, reason: events.ReasonHelper})
+		a.cutShort(&ending{err: context.Canceled, cause: err, reason: events.ReasonHelper})
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -90,9 +90,6 @@ func (a *Attempt) helped(err error) {
 // join waits for the helpers, telling them to stop if the attempt has failed,
 // and returns their failure. No helper can be started afterwards.
 func (a *Attempt) join(err error) error {
-	if err != nil {
-		a.finish(endingFor(events.ReasonReturned))
-	}
 	for {
 		a.mu.Lock()
 		h := a.helpers
@@ -113,6 +110,9 @@ func (a *Attempt) join(err error) error {
 		h.idle = make(chan struct{})
 		idle := h.idle
 		a.mu.Unlock()
+		if err != nil {
+			a.cutShort(endingFor(events.ReasonReturned)) // those that do not return are stuck
+		}
 		<-idle
 	}
 }

@@ -48,7 +48,7 @@ func Current(ctx context.Context) *Attempt {
 // Ready says that the task is up: that it has what it needs and serves. The
 // first call in an attempt counts. Outside of a task it does nothing.
 func Ready(ctx context.Context) {
-	if a := Current(ctx); a != nil && a.ready.CompareAndSwap(false, true) {
+	if a := Current(ctx); a != nil && a.upSince.CompareAndSwap(0, max(int64(time.Since(a.began)), 1)) {
 		a.actor.parent.Ready(a)
 	}
 }

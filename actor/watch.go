@@ -12,51 +12,52 @@ import (
 // timers call back on goroutines of the time package, which only end a context
 // and tell the parent.
 type watch struct {
-	timeout, stall time.Duration
-	deadline       time.Time
+	timeout, stall, start time.Duration
+	deadline              time.Time
 
-	beat       atomic.Int64 // since the attempt began, in nanoseconds
-	timer      *time.Timer
-	stallTimer *time.Timer
+	beat                                 atomic.Int64 // since the attempt began, in nanoseconds
+	timeoutTimer, stallTimer, readyTimer *time.Timer  // guarded by the attempt's mu
 }
 
-func newWatch(began time.Time, timeout, stall time.Duration) *watch {
-	if timeout == 0 && stall == 0 {
+func newWatch(began time.Time, timeout, stall, start time.Duration) *watch {
+	if timeout == 0 && stall == 0 && start == 0 {
 		return nil
 	}
-	w := &watch{timeout: timeout, stall: stall}
+	w := &watch{timeout: timeout, stall: stall, start: start}
 	if timeout > 0 {
 		w.deadline = began.Add(timeout)
 	}
 	return w
 }
 
-func (w *watch) start(a *Attempt) {
+func (w *watch) begin(a *Attempt) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if w.timeout > 0 {
-		w.timer = time.AfterFunc(time.Until(w.deadline), func() { a.timeOut() })
+		w.timeoutTimer = time.AfterFunc(time.Until(w.deadline), a.timeOut)
 	}
 	if w.stall > 0 {
 		w.beat.Store(int64(time.Since(a.began)))
-		w.stallTimer = time.AfterFunc(w.stall, func() { a.checkBeat() })
+		w.stallTimer = time.AfterFunc(w.stall, a.checkBeat)
+	}
+	if w.start > 0 {
+		w.readyTimer = time.AfterFunc(w.start, a.checkReady)
 	}
 }
 
-func (w *watch) stop() {
-	if w.timer != nil {
-		w.timer.Stop()
-	}
-	if w.stallTimer != nil {
-		w.stallTimer.Stop()
+func (w *watch) end(a *Attempt) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, t := range []*time.Timer{w.timeoutTimer, w.stallTimer, w.readyTimer} {
+		if t != nil {
+			t.Stop()
+		}
 	}
 }
 
 func (a *Attempt) timeOut() {
 	err := &TimeoutError{Path: a.actor.Path(), Timeout: a.watch.timeout}
-	if a.finish(&ending{err: context.DeadlineExceeded, cause: err, reason: events.ReasonTimeout}) {
-		a.actor.parent.Overdue(a, events.ReasonTimeout)
-	}
+	a.cutShort(&ending{err: context.DeadlineExceeded, cause: err, reason: events.ReasonTimeout})
 }
 
 func (a *Attempt) checkBeat() {
@@ -69,7 +70,21 @@ func (a *Attempt) checkBeat() {
 		return
 	}
 	err := &StallError{Path: a.actor.Path(), Stall: w.stall}
-	if a.finish(&ending{err: context.Canceled, cause: err, reason: events.ReasonStalled}) {
-		a.actor.parent.Overdue(a, events.ReasonStalled)
+	a.cutShort(&ending{err: context.Canceled, cause: err, reason: events.ReasonStalled})
+}
+
+func (a *Attempt) checkReady() {
+	if a.upSince.Load() != 0 {
+		return
+	}
+	err := &NotReadyError{Path: a.actor.Path(), Timeout: a.watch.start}
+	a.cutShort(&ending{err: context.Canceled, cause: err, reason: events.ReasonTimeout})
+}
+
+// cutShort ends the context of an attempt that should then return, and has the
+// parent see to it.
+func (a *Attempt) cutShort(e *ending) {
+	if a.finish(e) {
+		a.actor.parent.Overdue(a, e.reason)
 	}
 }

@@ -21,6 +21,9 @@ func (e *HandlerPanic) Error() string {
 	return fmt.Sprintf("subscriber %q panicked: %v", e.Subscriber, e.Value)
 }
 
+// Traces returns the stack.
+func (e *HandlerPanic) Traces() string { return string(e.Stack) }
+
 // Unwrap returns the value if it is an error.
 func (e *HandlerPanic) Unwrap() error {
 	err, _ := e.Value.(error)

@@ -35,7 +35,7 @@ type child struct {
 	failures uint32 // in the present streak
 	position uint64 // grows along the start order
 
-	generation uint16
+	generation uint32
 	state      State
 	result     events.Outcome // decided, to be told when the goroutine leaves
 	told       order
@@ -58,11 +58,18 @@ type trouble struct {
 	due      time.Time // when it is stuck
 	patience time.Duration
 	stuck    uint64 // how often it was found stuck
+	extended int    // how often a supervisor was given more time
 	wake     chan struct{}
 	waiters  []chan struct{} // closed when the next attempt begins, or none will
 	ticket   ticket
 	stopErr  error // what the attempt returned after it was told to end
+	pauses   any   // of the present streak, between two attempts
+}
 
+// forgetAttempt makes room for what concerns the next attempt.
+func (t *trouble) forgetAttempt() {
+	t.next, t.toldAt, t.due = time.Time{}, time.Time{}, time.Time{}
+	t.patience, t.stuck, t.extended, t.stopErr = 0, 0, 0, nil
 }
 
 // pauses is backoff.BackOff, as far as it is needed here.

@@ -161,6 +161,9 @@ func (r *run) awaitReturn(c *child, why events.Reason, now time.Time) {
 	if c.told == goOn {
 		c.reason = why
 	}
+	if t := c.troubled(); t.toldAt.IsZero() {
+		t.toldAt = now
+	}
 	r.tellStopping(c, now)
 	var by time.Time
 	if c.set.spec.Grace != policy.Forever {
@@ -169,13 +172,23 @@ func (r *run) awaitReturn(c *child, why events.Reason, now time.Time) {
 	if r.stop != nil {
 		by = within(by, r.stop.share())
 	}
-	if fam, ok := c.Task().(Family); ok {
-		fam.Supervisor().hurry(by) // it keeps the time itself, and names what is stuck
-		return
-	}
 	if !by.IsZero() {
-		r.watch(c, by, now)
+		r.expect(c, by, now)
 	}
 }
+
+// expect has c return by a time. A supervisor keeps the time itself, because it
+// knows better what is stuck; it is looked after only when it is late.
+func (r *run) expect(c *child, by, now time.Time) {
+	if c.set.family {
+		c.Task().(Family).Supervisor().hurry(by)
+		by = by.Add(familySlack)
+	}
+	r.watch(c, by, now)
+}
+
+// familySlack is how long a supervisor may take to wind up after its own
+// deadline. One that is still at it is given that much again, up to ten times.
+const familySlack = time.Second
 
 var _ actor.Parent = (*child)(nil)

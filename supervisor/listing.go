@@ -100,7 +100,7 @@ func (r *run) describe(n *Node) {
 	now := time.Now()
 	n.State, n.Since = r.state, r.since
 	n.RestartsInWindow = r.window.InUse(r.cfg.Intensity, now)
-	n.Abandoned = r.zombies
+	n.Abandoned = len(r.zombies)
 	n.Waiting = r.waitingFor()
 	if r.cfg.Concurrency > 0 {
 		n.PermitsUsed, n.PermitsWaiting, _ = r.env.permits.inUse()

@@ -14,8 +14,8 @@ import (
 // Next decides what follows an attempt, on the child's own goroutine: an exit
 // that had to visit another goroutine would cost a restart several times more.
 func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
-	var pause time.Duration
-	if last != nil && res.Exit.IsFailure() {
+	pause := res.After
+	if last != nil && last.Claim() && res.Exit.IsFailure() {
 		pause = c.pause(last, &res)
 	}
 	r := c.run
@@ -29,11 +29,7 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 		return r.advance(c, time.Now())
 	}
 	r.attemptEnded(c, last, &res, pause)
-	at := r.advance(c, res.Ended)
-	if at != nil && c.failures > 0 {
-		at.Keep = last.Keep
-	}
-	return at
+	return r.advance(c, res.Ended)
 }
 
 // gaveUp is the pause of a backoff that wants no further attempt.
@@ -56,18 +52,27 @@ func (c *child) pause(last *actor.Attempt, res *actor.Result) (d time.Duration) 
 	if backoff.Shape == policy.ShapeNone && backoff.Custom == nil {
 		return 0
 	}
+	answered := false
 	defer func() {
+		if answered {
+			return
+		}
+		d = policy.DefaultMax
 		if v := recover(); v != nil {
 			res.Err = errors.Join(res.Err, &actor.PanicError{Value: v, Stack: debug.Stack()})
-			d = policy.DefaultMax
+			return
 		}
+		res.After, res.HasAfter, res.Lost = d, true, true
+		c.Resume(last, *res) // runtime.Goexit takes this goroutine
 	}()
 	p, ok := last.Keep.(pauses)
 	if !ok {
 		p = backoff.New()
 		last.Keep = p
 	}
-	return max(p.NextBackOff(), gaveUp)
+	d = max(p.NextBackOff(), gaveUp)
+	answered = true
+	return d
 }
 
 // crash ends the process with the panic of a task that asked for it.
@@ -86,8 +91,10 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause
 	r.tellAttemptEnded(c, at, res)
 	c.attempt = nil
 	r.releasePermit(c)
-	if t := c.trouble; t != nil {
-		t.due, t.toldAt, t.stuck, t.next = time.Time{}, time.Time{}, 0, time.Time{}
+	r.keepLeft(c, res.Err)
+	if res.Lost {
+		c.generation++
+		c.Relabel(int(c.generation))
 	}
 
 	// A restart by hand is followed at once, whatever came of the attempt.
@@ -96,8 +103,11 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause
 		return
 	}
 	if res.Exit == policy.Stopped {
-		if res.Err != nil {
+		if res.Err != nil && c.told == end {
 			c.troubled().stopErr = res.Err
+		}
+		if c.failures > 0 {
+			c.troubled().pauses = at.Keep // the streak goes on after a stop of the group
 		}
 		return
 	}
@@ -108,7 +118,8 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause
 			c.failures = 0
 		}
 		c.failures++
-		c.troubled().err = res.Err
+		t := c.troubled()
+		t.err, t.pauses = res.Err, at.Keep
 	} else {
 		c.failures = 0
 	}
@@ -209,12 +220,15 @@ func (r *run) advance(c *child, now time.Time) *actor.Attempt {
 			r.finish(c, events.Stopped, nil, now)
 			return nil
 		case c.told == halt:
-			c.alive = false
+			c.alive, c.ready = false, false
 			r.alive--
 			c.enterState(StateRestarting, now)
 			r.dropPermit(c)
 			r.poke()
 			return nil
+		case r.group != nil && r.group.includes(c):
+			c.told, c.reason = groupOrder(c), events.ReasonGroup // nothing starts before all have stopped
+			continue
 		case t != nil && now.Before(t.next):
 			c.enterState(StateBackingOff, now)
 			r.sleep(c, t.next.Sub(now))
@@ -248,14 +262,21 @@ func (r *run) sleep(c *child, d time.Duration) {
 
 // enter makes the next attempt of c.
 func (r *run) enter(c *child, now time.Time) *actor.Attempt {
-	if c.told == goOn {
-		c.reason = 0
-	}
 	if c.again { // a pause was cut short by hand
 		c.again, c.failures = false, 0
 	}
+	c.reason = 0
 	c.attempts++
-	c.attempt = c.Attempt(int(c.attempts), int(c.generation), now)
+	c.attempt = c.Attempt(int(c.attempts), int(c.generation), now, r.startTimeout(c))
+	if t := c.trouble; t != nil {
+		t.forgetAttempt()
+		if c.failures > 0 {
+			c.attempt.Keep = t.pauses
+		}
+	}
+	if c.set.family {
+		c.Task().(Family).Supervisor().stopBy.Store(0)
+	}
 	c.ready = !c.set.spec.AwaitReady
 	if c.ready {
 		c.enterState(StateRunning, now)
@@ -271,17 +292,27 @@ func (r *run) enter(c *child, now time.Time) *actor.Attempt {
 	return c.attempt
 }
 
+// startTimeout is how long an attempt may take to be ready. During the first
+// start the conductor keeps the time, for all attempts of a child together.
+func (r *run) startTimeout(c *child) time.Duration {
+	if !c.set.spec.AwaitReady || (c == r.unready && !r.started) {
+		return 0
+	}
+	return c.set.spec.StartTimeout
+}
+
 // launch gives a linked child a goroutine.
 func (r *run) launch(c *child, now time.Time) {
 	c.alive = true
 	r.alive++
-	c.told = goOn
+	c.told, c.ready = goOn, false
 	r.tellAdded(c, now)
-	if r.env.permits != nil && !c.set.spec.NoPermit {
-		c.Resume(nil, actor.Result{}) // may have to wait for a permit, on its own goroutine
+	if r.permitted(c) {
+		c.Begin(r.enter(c, now))
 		return
 	}
-	c.Begin(r.enter(c, now))
+	c.enterState(StateWaiting, now)
+	c.Resume(nil, actor.Result{})
 }
 
 // finish ends a child for good: the books first, then whoever waits.
@@ -323,7 +354,6 @@ func (r *run) finish(c *child, kind events.Outcome, stuck *actor.StuckError, now
 // childEnded draws the consequences of an end for the family.
 func (r *run) childEnded(c *child, o *actor.Outcome, now time.Time) {
 	if r.stop != nil {
-		r.stop.stuck = append(r.stop.stuck, stuckIn(o)...)
 		if r.stop.ordered || r.alive == 0 {
 			r.poke()
 		}

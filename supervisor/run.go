@@ -51,15 +51,17 @@ type run struct {
 	cancels      []cancel // to be done after mu is released
 	watched      []watched
 	dueAt        time.Time // when the first of the watched is due
-	zombies      int       // abandoned attempts that have not returned
-	failed       []error   // of children, kept with endWhenEmpty
+	zombies      map[*actor.Attempt]zombie
+	left         []*actor.StuckError // by runs of supervisors below that are over
+	failed       []error             // of children, kept with endWhenEmpty
 
 	starting *child    // next to look at in the start order; nil when all were started
 	unready  *child    // started, and its younger siblings wait for it
 	readyBy  time.Time // when unready has taken too long
 	started  bool      // the first start is over
 	group    *group    // a group restart under way
-	lame     time.Time // when the lame-duck delay is over
+	asked    time.Time // when the context of Run ended
+	lame     time.Time // when the lame-duck delay is over, unless the deadline is near
 	stop     *stop     // the stop under way; it never goes away again
 }
 
@@ -195,8 +197,8 @@ func (r *run) conduct(ctx context.Context) error {
 // never, and whether the run is over.
 func (r *run) step(now time.Time) (until time.Time, over bool) {
 	if !r.lame.IsZero() && r.stop == nil {
-		if now.Before(r.lame) {
-			until = r.lame
+		if lame := r.lameUntil(); now.Before(lame) {
+			until = lame
 		} else {
 			r.beginStop(nil, r.ordered(), now)
 		}
@@ -243,9 +245,16 @@ func (r *run) askedToStop(now time.Time) {
 		r.beginStop(nil, r.ordered(), now)
 		return
 	}
-	r.lame = within(after(now, r.cfg.LameDuck), r.s.deadline(now, r.self == nil))
+	r.asked, r.lame = now, after(now, r.cfg.LameDuck)
 	r.state, r.since = StateStopping, now
 	r.tellSelf(events.SupervisorStopping, now, 0, nil)
+}
+
+// lameUntil is when the lame-duck delay is over: a tenth of the time is left for
+// the stop itself.
+func (r *run) lameUntil() time.Time {
+	deadline := r.s.deadline(r.asked, r.self == nil)
+	return within(r.lame, deadline.Add(-deadline.Sub(r.asked)/10))
 }
 
 // ordered says whether the children stop one after the other.

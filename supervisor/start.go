@@ -16,71 +16,65 @@ func (r *run) stepStart(now time.Time) (until time.Time) {
 	for {
 		if c := r.unready; c != nil {
 			switch {
-			case !r.elderDone(c, now):
-				if now.Before(r.readyBy) {
-					return r.readyBy
-				}
-				r.tooLate(c, now)
-				if r.stop != nil || r.group != nil {
-					return time.Time{}
-				}
+			case r.elderDone(c):
+			case r.started:
+				return time.Time{} // its attempts keep the time
+			case c.state == StateFailed:
+				r.failStart(c, c.lastErr(), now)
+				return time.Time{}
+			case now.Before(r.readyBy):
 				return r.readyBy
-			case r.stop != nil:
+			default:
+				r.failStart(c, &actor.NotReadyError{Path: c.Path(), Timeout: c.set.spec.StartTimeout, Err: c.lastErr()}, now)
 				return time.Time{}
 			}
 			r.unready = nil
 		}
 		c := r.starting
+		if c == nil || !c.declared {
+			r.allStarted(now, c == nil)
+		}
 		if c == nil {
-			r.allStarted(now)
 			return time.Time{}
 		}
 		r.starting = c.next
-		if c.alive || c.state.Ended() {
-			continue
-		}
-		r.launch(c, now)
-		if c.set.spec.AwaitReady {
-			r.unready, r.readyBy = c, after(now, c.set.spec.StartTimeout)
+		if !c.alive && !c.state.Ended() {
+			r.launchInOrder(c, now)
 		}
 	}
+}
+
+// launchInOrder launches a child for which its younger siblings wait.
+func (r *run) launchInOrder(c *child, now time.Time) {
+	if c.set.spec.AwaitReady {
+		r.unready, r.readyBy = c, after(now, c.set.spec.StartTimeout)
+	}
+	r.launch(c, now)
 }
 
 // elderDone says that the younger siblings of c need not wait for it any more.
-// A child that gave up before it was ever ready fails the first start.
-func (r *run) elderDone(c *child, now time.Time) bool {
-	if c.state == StateFailed && !r.started {
-		r.failStart(c, c.lastErr(), now)
-		return true
+// One that gave up before it was ever ready holds up the first start.
+func (r *run) elderDone(c *child) bool {
+	if c.state == StateFailed && c.declared && !c.wasReady && !r.started {
+		return false
 	}
 	return c.ready || c.state.Ended() || !c.linked
-}
-
-// tooLate is called when c was not ready in time. The first start fails; a
-// later one counts it as a failure of the attempt.
-func (r *run) tooLate(c *child, now time.Time) {
-	err := &actor.NotReadyError{Path: c.Path(), Timeout: c.set.spec.StartTimeout, Err: c.lastErr()}
-	if !r.started {
-		r.failStart(c, err, now)
-		return
-	}
-	r.readyBy = after(now, c.set.spec.StartTimeout)
-	if c.attempt != nil && c.attempt.Fail(events.ReasonTimeout, err) {
-		r.awaitReturn(c, events.ReasonTimeout, now)
-	}
 }
 
 func (r *run) failStart(c *child, err error, now time.Time) {
 	r.beginStop(&StartError{Path: r.name(), Child: c.Path(), Err: actor.Contain(err)}, true, now)
 }
 
-// allStarted is called whenever the start order has been walked to its end.
-func (r *run) allStarted(now time.Time) {
+// allStarted is called when the start order has been walked to the end of the
+// declared children, and to the end of all.
+func (r *run) allStarted(now time.Time, toEnd bool) {
 	switch {
 	case !r.started:
 		r.started = true
 		r.tellSelf(events.SupervisorStarted, now, now.Sub(r.began), nil)
 		r.announce = r.self != nil && r.isSelf()
+	case !toEnd:
+		return
 	case r.state == StateRestarting:
 		r.tellSelf(events.GroupRestarted, now, now.Sub(r.since), nil)
 	}
@@ -210,5 +204,9 @@ func (r *run) begin(c *child, now time.Time) {
 		r.poke()
 		return
 	}
-	r.launch(c, now)
+	if r.ordered() {
+		r.launchInOrder(c, now)
+	} else {
+		r.launch(c, now)
+	}
 }

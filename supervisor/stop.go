@@ -1,6 +1,8 @@
 package supervisor
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -49,6 +51,18 @@ func stuckBelow(err error) []*actor.StuckError {
 	return nil
 }
 
+// keepLeft remembers what the run of a supervisor below has left behind.
+func (r *run) keepLeft(c *child, err error) {
+	if !c.set.family {
+		return
+	}
+	if r.stop != nil {
+		r.stop.stuck = append(r.stop.stuck, stuckBelow(err)...)
+	} else {
+		r.left = append(r.left, stuckBelow(err)...)
+	}
+}
+
 // endError is what Run returns when it ended by itself and left something.
 type endError struct {
 	err  error
@@ -64,7 +78,11 @@ func (r *run) beginStop(err error, ordered bool, now time.Time) {
 	if r.stop != nil {
 		return
 	}
-	deadline := r.s.deadline(now, r.self == nil)
+	asked := now
+	if !r.asked.IsZero() {
+		asked = r.asked
+	}
+	deadline := r.s.deadline(asked, r.self == nil)
 	r.stop = &stop{
 		err: err, ordered: ordered, cursor: r.last,
 		began: now, deadline: deadline, hurry: deadline.Add(-deadline.Sub(now) / 10),
@@ -135,12 +153,8 @@ func (r *run) tellToEnd(c *child, why events.Reason, now time.Time) {
 // stop, if that is earlier.
 func (r *run) hasten(c *child, now time.Time) {
 	by := r.stop.share()
-	if fam, ok := c.Task().(Family); ok {
-		fam.Supervisor().hurry(by)
-		return
-	}
 	if t := c.troubled(); t.due.IsZero() || by.Before(t.due) {
-		r.watch(c, by, now)
+		r.expect(c, by, now)
 	}
 }
 
@@ -174,11 +188,23 @@ func (r *run) keepDeadline(now time.Time) {
 // result is what Run returns.
 func (r *run) result() error {
 	r.mu.Lock()
+	left := r.left
+	r.mu.Unlock()
+	left = stillThere(left)
+
+	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
+	stuck := append(left, r.stop.stuck...)
+	for _, z := range r.zombies {
+		e := *z.stuck
+		e.For = now.Sub(z.toldAt)
+		stuck = append(stuck, &e)
+	}
 	err := r.stop.err
-	if len(r.stop.stuck) > 0 {
-		left := &StopError{Path: r.name(), Took: now.Sub(r.stop.began), Stuck: r.stop.stuck}
+	if len(stuck) > 0 {
+		slices.SortFunc(stuck, func(a, b *actor.StuckError) int { return strings.Compare(a.Path, b.Path) })
+		left := &StopError{Path: r.name(), Took: now.Sub(r.stop.began), Stuck: stuck}
 		if err == nil {
 			err = left
 		} else {
@@ -187,4 +213,20 @@ func (r *run) result() error {
 	}
 	r.tellSelf(events.SupervisorStopped, now, now.Sub(r.stop.began), err)
 	return err
+}
+
+// stillThere returns those of the tasks left behind in the past that have still
+// not returned.
+func stillThere(left []*actor.StuckError) []*actor.StuckError {
+	if len(left) == 0 {
+		return nil
+	}
+	byLabel := profile()
+	var there []*actor.StuckError
+	for _, e := range left {
+		if len(e.Goroutines) > 0 && len(byLabel[e.Goroutines[0].Label]) > 0 {
+			there = append(there, e)
+		}
+	}
+	return there
 }

@@ -17,9 +17,6 @@ type watched struct {
 // watch has the conductor look at c when it is due.
 func (r *run) watch(c *child, due, now time.Time) {
 	t := c.troubled()
-	if t.toldAt.IsZero() {
-		t.toldAt = now
-	}
 	fresh := t.due.IsZero()
 	t.due = due
 	if fresh {
@@ -69,10 +66,7 @@ func (r *run) lookAfterOverdue() {
 	if len(late) == 0 {
 		return
 	}
-	byLabel := map[string][]actor.Goroutine{}
-	for _, g := range actor.Goroutines() {
-		byLabel[g.Label] = append(byLabel[g.Label], g)
-	}
+	byLabel := profile()
 
 	r.mu.Lock()
 	defer r.unlock()
@@ -85,9 +79,21 @@ func (r *run) lookAfterOverdue() {
 	r.sweep(now)
 }
 
+// profile returns the goroutines of all tasks by their label.
+func profile() map[string][]actor.Goroutine {
+	byLabel := map[string][]actor.Goroutine{}
+	for _, g := range actor.Goroutines() {
+		byLabel[g.Label] = append(byLabel[g.Label], g)
+	}
+	return byLabel
+}
+
 // overdue rules on an attempt that outlived its grace.
 func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 	t := c.trouble
+	if r.windingUp(c, now) {
+		return
+	}
 	stuck := &actor.StuckError{
 		Path: c.Path(), Attempt: c.attempt.Number(), Generation: c.attempt.Generation(),
 		For: now.Sub(t.toldAt), Goroutines: where,
@@ -117,6 +123,17 @@ func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 	}
 }
 
+// windingUp says that a late child is a supervisor that still stops what is
+// below, and gives it more time.
+func (r *run) windingUp(c *child, now time.Time) bool {
+	if !c.set.family || c.Task().(Family).Supervisor().current.Load() == nil || c.trouble.extended == 10 {
+		return false
+	}
+	c.trouble.extended++
+	c.trouble.due = now.Add(familySlack)
+	return true
+}
+
 // How often a stuck event repeats: after the grace, then twice as late each
 // time, but within these bounds.
 const (
@@ -141,11 +158,20 @@ func (r *run) onStuck(c *child, now time.Time) policy.OnStuck {
 	return choice
 }
 
+// zombie is an attempt that was abandoned and has not returned.
+type zombie struct {
+	stuck  *actor.StuckError
+	toldAt time.Time
+}
+
 // abandon gives up the attempt: it gives back its permit, and its name if it
 // was to end. Whatever it still does changes nothing; its late return is told.
 func (r *run) abandon(c *child, stuck *actor.StuckError, now time.Time) {
-	r.zombies++
-	lost := c.attempt
+	lost, t := c.attempt, c.trouble
+	if r.zombies == nil {
+		r.zombies = map[*actor.Attempt]zombie{}
+	}
+	r.zombies[lost] = zombie{stuck, t.toldAt}
 	if r.wants(events.TaskAbandoned) {
 		e := c.event(events.TaskAbandoned, now)
 		e.Reason, e.Elapsed, e.Err = c.reason, stuck.For, stuck
@@ -157,19 +183,24 @@ func (r *run) abandon(c *child, stuck *actor.StuckError, now time.Time) {
 		r.finish(c, events.Abandoned, stuck, now)
 		return
 	}
+
+	// The next generation takes over the streak, but not a backoff that the
+	// lost attempt is just asking.
+	t.pauses = nil
+	if lost.Claim() {
+		t.pauses = lost.Keep
+	}
 	c.generation++
 	c.Relabel(int(c.generation))
-	switch c.told {
-	case halt:
-		c.alive = false
+	if c.told == halt {
+		c.alive, c.ready = false, false
 		r.alive--
 		c.enterState(StateRestarting, now)
-	default:
-		// The next generation goes on from the result that the lost attempt
-		// has got by being lost; a stand-in keeps its own return apart.
-		c.attempt = c.Attempt(lost.Number(), lost.Generation(), lost.Began())
-		c.Resume(c.attempt, lost.Lost(stuck, now))
+		return
 	}
+	c.attempt = lost.StandIn()
+	c.attempt.Keep = t.pauses
+	c.Resume(c.attempt, lost.Lost(stuck, now))
 }
 
 // Overdue is called when an attempt has run into its timeout or stalled.

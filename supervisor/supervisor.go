@@ -110,7 +110,8 @@ func (s *Supervisor) treeNumber() uint64 {
 func (s *Supervisor) deadline(now time.Time, root bool) time.Time {
 	var by time.Time
 	if ns := s.stopBy.Load(); ns != 0 {
-		by = now.Add(time.Until(time.Unix(0, ns)))
+		t := time.Now()
+		by = t.Add(time.Unix(0, ns).Sub(t))
 	}
 	own := s.cfg.StopTimeout
 	if own == 0 && (root || by.IsZero()) {
@@ -146,6 +147,8 @@ func (s *Supervisor) begin(ctx context.Context) (*run, error) {
 	if !s.current.CompareAndSwap(nil, r) {
 		return nil, actor.Fatal(fmt.Errorf("run %s: %w", r.name(), ErrRunning))
 	}
-	s.stopBy.Store(0)
+	if r.self == nil {
+		s.stopBy.Store(0) // left by a tree that it was in
+	}
 	return r, nil
 }

@@ -116,7 +116,7 @@ func (r *run) event(k events.Kind, now time.Time) events.Event {
 
 // cameLate takes note of an abandoned attempt that returned after all.
 func (r *run) cameLate(c *child, last *actor.Attempt, res *actor.Result) {
-	r.zombies--
+	delete(r.zombies, last)
 	if !r.wants(events.TaskReturned) {
 		return
 	}

@@ -68,11 +68,12 @@ func linesOf(gs []actor.Goroutine) []string {
 }
 
 // origin drops what caught the panic from the top of its stack: the goroutine's
-// headline and all down to the frame of panic itself.
+// headline and all down to the frame of panic itself, or of Goexit.
 func origin(stack string) []string {
 	lines := strings.Split(strings.TrimSpace(stack), "\n")
 	for i, line := range lines {
-		if strings.HasPrefix(line, "panic(") && i+2 < len(lines) {
+		thrown := strings.HasPrefix(line, "panic(") || strings.HasPrefix(line, "runtime.Goexit(")
+		if thrown && i+2 < len(lines) { // a frame has two lines
 			return lines[i+2:]
 		}
 	}

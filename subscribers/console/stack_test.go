@@ -76,14 +76,20 @@ func supervised(t *testing.T, task func()) string {
 	return out.String()
 }
 
+// after returns the rest of the line in which mark stands, and the next line.
+func after(text, mark string) (line, next string) {
+	_, rest, _ := strings.Cut(text, mark)
+	line, rest, _ = strings.Cut(rest, "\n")
+	next, _, _ = strings.Cut(rest, "\n")
+	return line, next
+}
+
 func TestThePlaceOfAPanicStandsFirstBelowItAndOnce(t *testing.T) {
 	got := supervised(t, explode)
-	_, line, _ := strings.Cut(got, "panicked    /app/bad")
-	line, below, _ := strings.Cut(line, "\n")
+	line, first := after(got, "panicked    /app/bad")
 	if !strings.HasSuffix(line, `error="panic: boom"`) {
 		t.Errorf("the panic is told by %q", line)
 	}
-	first, _, _ := strings.Cut(below, "\n")
 	if !strings.HasPrefix(first, "\t") || !strings.Contains(first, "console_test.explode(") {
 		t.Errorf("below the panic stands first %q", first)
 	}
@@ -107,9 +113,13 @@ func TestAnotherPanicHasItsOwnStack(t *testing.T) {
 	}
 }
 
-func TestGoexitShowsItsStack(t *testing.T) {
-	if got := supervised(t, leave); strings.Count(got, "console_test.leave(") != 1 {
-		t.Errorf("the stack of Goexit should be there once:\n%s", got)
+func TestThePlaceOfGoexitStandsFirstBelowItAndOnce(t *testing.T) {
+	got := supervised(t, leave)
+	if _, first := after(got, "exited      /app/bad"); !strings.Contains(first, "console_test.leave(") {
+		t.Errorf("below the exit stands first %q", first)
+	}
+	if n := strings.Count(got, "console_test.leave("); n != 1 {
+		t.Errorf("the stack is there %d times:\n%s", n, got)
 	}
 }
 
