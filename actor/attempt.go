@@ -212,9 +212,13 @@ func (a *Attempt) Lost(stuck *StuckError, now time.Time) Result {
 	return res
 }
 
-// says reports whether err is target with words around it, and nothing else.
+// says reports whether err is target with words around it, and nothing else. A
+// panic is more than the error that it was called with.
 func says(err, target error) bool {
 	for err != nil {
+		if _, panicked := err.(*PanicError); panicked { //nolint:errorlint // the chain is walked here
+			return false
+		}
 		if err == target { //nolint:errorlint // errors.Is would also look into joined errors
 			return true
 		}

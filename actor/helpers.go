@@ -84,6 +84,7 @@ func (a *Attempt) helped(err error) {
 	h.running--
 	if h.running == 0 && h.idle != nil {
 		close(h.idle)
+		h.idle = nil // a helper may still come before join looks again
 	}
 }
 

@@ -90,12 +90,31 @@ func (s *Spec) Validate() error {
 	return nil
 }
 
-func (s *Spec) check() error {
+// ValidateTask is Validate for the name and the task alone, for who knows that
+// the settings are valid.
+func (s *Spec) ValidateTask() error {
+	if err := s.checkTask(); err != nil {
+		return &SpecError{Name: s.Name, Err: err}
+	}
+	return nil
+}
+
+func (s *Spec) checkTask() error {
 	if reason := badName(s.Name); reason != "" {
 		return &policy.FieldError{Field: "Name", Value: s.Name, Reason: reason}
 	}
 	if isNil(s.Task) {
 		return &policy.FieldError{Field: "Task", Value: nil, Reason: "must not be nil"}
+	}
+	if v, ok := s.Task.(interface{ Validate() error }); ok {
+		return v.Validate()
+	}
+	return nil
+}
+
+func (s *Spec) check() error {
+	if err := s.checkTask(); err != nil {
+		return err
 	}
 	if err := s.Rules().Validate(); err != nil {
 		return err
@@ -128,9 +147,6 @@ func (s *Spec) check() error {
 		return &policy.FieldError{Field: "Significant", Value: true, Reason: "contradicts Restart: Always, which never ends"}
 	case s.StartTimeout > 0 && !s.AwaitReady:
 		return &policy.FieldError{Field: "StartTimeout", Value: s.StartTimeout, Reason: "needs AwaitReady"}
-	}
-	if v, ok := s.Task.(interface{ Validate() error }); ok {
-		return v.Validate()
 	}
 	return nil
 }

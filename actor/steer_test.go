@@ -10,7 +10,6 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/taskvisor/taskvisor/actor"
-	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
 )
 
@@ -63,9 +62,7 @@ func TestAnErrorSteers(t *testing.T) {
 		{"Contain does not touch what is beside it", errors.Join(actor.Contain(fatal), escalate), policy.Escalated},
 	} {
 		t.Run(c.says, func(t *testing.T) {
-			// An escalation would end the supervisor, so this task has to live
-			// with its exit alone.
-			end := exitOf(t, c.err)
+			end := once(t, func(context.Context) error { return c.err })
 			if end.Exit != c.want {
 				t.Errorf("got %v, want %v", end.Exit, c.want)
 			}
@@ -177,5 +174,3 @@ type rotten struct{}
 
 func (rotten) Error() string { return "rotten" }
 func (rotten) Unwrap() error { panic("rotten to the core") }
-
-var _ = events.AttemptEnded

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"strings"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -8,7 +9,10 @@ import (
 
 // find resolves an address to a child of the present run, or of a supervisor
 // below. It takes one lock at a time.
-func (s *Supervisor) find(act, address string) (*child, error) {
+func (s *Supervisor) find(ctx context.Context, act, address string) (*child, error) {
+	if ctx.Err() != nil {
+		return nil, &ChildError{Act: act, Path: address, Err: context.Cause(ctx)}
+	}
 	r := s.current.Load()
 	if r == nil {
 		return nil, &ChildError{Act: act, Path: address, Err: ErrNotRunning}
@@ -47,7 +51,7 @@ func (s *Supervisor) find(act, address string) (*child, error) {
 // Handle returns the handle of the present life of a child: the running one, or
 // the ended one of a declared child.
 func (s *Supervisor) Handle(address string) (*actor.Handle, error) {
-	c, err := s.find("find", address)
+	c, err := s.find(context.Background(), "find", address)
 	if err != nil {
 		return nil, err
 	}

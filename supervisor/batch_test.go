@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -112,16 +113,14 @@ func TestANameIsFreeWhenTheHandleResolves(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
-	n := 0
-	for n < 2000 {
+	for s.Tree().State != supervisor.StateRunning {
+		runtime.Gosched()
+	}
+	for n := range 2000 {
 		h, err := s.Start(ctx, actor.Spec{Name: "a", Task: actor.Func(func(context.Context) error { return nil })})
-		if errors.Is(err, supervisor.ErrNotRunning) {
-			continue // Run has not begun
-		}
 		if err != nil {
 			t.Fatalf("start %d: %v", n, err)
 		}
-		n++
 		if n%2 == 0 {
 			<-h.Done()
 			continue

@@ -91,7 +91,9 @@ func TestAnAbandonedAttemptMayStillUseItsContext(t *testing.T) {
 			}),
 		}}})
 		time.Sleep(10 * time.Second)
-		b.mustStop()
+		if err, _ := b.stop(); !slices.Equal(bStuck(err), []string{"/app/a"}) {
+			t.Errorf("Run returned %v", err)
+		}
 	})
 }
 

@@ -134,11 +134,16 @@ func (c *Config) checkChildren() error {
 			return err
 		}
 		if names[spec.Name] {
-			return &actor.SpecError{Name: spec.Name, Err: &policy.FieldError{Field: "Name", Value: spec.Name, Reason: "is there twice"}}
+			return twice(spec.Name)
 		}
 		names[spec.Name] = true
 	}
 	return nil
+}
+
+// twice refuses the second of two children of one name.
+func twice(name string) error {
+	return &actor.SpecError{Name: name, Err: &policy.FieldError{Field: "Name", Value: name, Reason: "is there twice"}}
 }
 
 // admissible checks a spec by itself and against the supervisor's settings.

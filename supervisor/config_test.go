@@ -73,7 +73,7 @@ func TestABadConfigIsRefusedBeforeAnythingRuns(t *testing.T) {
 		"a start timeout for nothing":    {child(func(s *actor.Spec) { s.StartTimeout = 1 }), "StartTimeout"},
 		"significant without a reason":   {child(func(s *actor.Spec) { s.Significant = true }), "Significant"},
 		"significant and always": {
-			with2(child(func(s *actor.Spec) { s.Significant, s.Restart = true, policy.Always }), func(c *supervisor.Config) {
+			changed(child(func(s *actor.Spec) { s.Significant, s.Restart = true, policy.Always }), func(c *supervisor.Config) {
 				c.AutoShutdown = supervisor.AutoShutdownAny
 			}), "Significant",
 		},
@@ -109,7 +109,7 @@ func TestABadConfigIsRefusedBeforeAnythingRuns(t *testing.T) {
 	}
 }
 
-func with2(c supervisor.Config, change func(*supervisor.Config)) supervisor.Config {
+func changed(c supervisor.Config, change func(*supervisor.Config)) supervisor.Config {
 	change(&c)
 	return c
 }

@@ -181,7 +181,7 @@ func (r *run) awaitReturn(c *child, why events.Reason, now time.Time) {
 // knows better what is stuck; it is looked after only when it is late.
 func (r *run) expect(c *child, by, now time.Time) {
 	if c.set.family {
-		c.Task().(Family).Supervisor().hurry(by)
+		c.supervisor().hurry(by)
 		by = by.Add(familySlack)
 	}
 	r.watch(c, by, now)

@@ -108,8 +108,8 @@ func (r *run) describe(n *Node) {
 	n.Children = make([]Node, 0, len(r.names))
 	families := map[int]*run{}
 	for c := r.first; c != nil; c = c.next {
-		if fam, ok := c.Task().(Family); ok && c.attempt != nil {
-			if below := fam.Supervisor().current.Load(); below != nil {
+		if c.set.family && c.attempt != nil {
+			if below := c.below(); below != nil {
 				families[len(n.Children)] = below
 			}
 		}
@@ -156,9 +156,15 @@ func (c *child) node() Node {
 	if c.state == StateBackingOff {
 		n.NextRetry = c.trouble.next
 	}
-	_, n.IsSupervisor = c.Task().(Family)
+	n.IsSupervisor = c.set.family
 	return n
 }
+
+// below is the present run of a child that is a supervisor, or nil.
+func (c *child) below() *run { return c.supervisor().current.Load() }
+
+// supervisor is the one that a child is, if it is a family.
+func (c *child) supervisor() *Supervisor { return c.Task().(Family).Supervisor() }
 
 // up says that the child does what it is there for, or has done it.
 func (c *child) up() bool {
@@ -207,8 +213,8 @@ func (r *run) labels(into map[string]bool) {
 			continue
 		}
 		into[c.LabelOf(int(c.generation))] = true
-		if fam, ok := c.Task().(Family); ok {
-			if b := fam.Supervisor().current.Load(); b != nil {
+		if c.set.family {
+			if b := c.below(); b != nil {
 				below = append(below, b)
 			}
 		}

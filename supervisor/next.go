@@ -102,6 +102,15 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause
 		c.again, c.failures = false, 0
 		return
 	}
+	// A healthy run gives back the budget, and the first pause.
+	if at.Up(now) >= c.set.spec.ResetAfter {
+		if c.set.budgetHeals {
+			c.failures = 0
+		}
+		if res.Exit == policy.Stopped {
+			at.Keep = nil
+		}
+	}
 	if res.Exit == policy.Stopped {
 		if res.Err != nil && c.told == end {
 			c.troubled().stopErr = res.Err
@@ -114,9 +123,6 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause
 
 	// The streak of failures.
 	if res.Exit.IsFailure() {
-		if c.set.budgetHeals && at.Up(now) >= c.set.spec.ResetAfter {
-			c.failures = 0
-		}
 		c.failures++
 		t := c.troubled()
 		t.err, t.pauses = res.Err, at.Keep
@@ -275,7 +281,7 @@ func (r *run) enter(c *child, now time.Time) *actor.Attempt {
 		}
 	}
 	if c.set.family {
-		c.Task().(Family).Supervisor().stopBy.Store(0)
+		c.supervisor().stopBy.Store(0)
 	}
 	c.ready = !c.set.spec.AwaitReady
 	if c.ready {
@@ -378,6 +384,9 @@ func (r *run) significantEnded(c *child, o *actor.Outcome, now time.Time) {
 	r.significant--
 	if r.stop != nil || (o.Kind != events.Completed && o.Kind != events.Failed) {
 		return
+	}
+	if o.Kind == events.Failed && c == r.unready && !r.started {
+		return // the start fails, and says so
 	}
 	if r.cfg.AutoShutdown == AutoShutdownAny || (r.cfg.AutoShutdown == AutoShutdownAll && r.significant == 0) {
 		var err error

@@ -169,7 +169,7 @@ func TestTheEventsOfOneTaskAreInItsOrder(t *testing.T) {
 				var e ear
 				cfg := row.config(newJournal())
 				cfg.Subscribers = e.subscriber()
-				cfg.Defaults.Backoff = cmpBackoff(cfg.Defaults.Backoff)
+				cfg.Defaults.Backoff = second
 				h := open(t, cfg)
 				pass(time.Minute)
 				if row.act != nil {
@@ -180,13 +180,6 @@ func TestTheEventsOfOneTaskAreInItsOrder(t *testing.T) {
 			})
 		})
 	}
-}
-
-func cmpBackoff(b policy.Backoff) policy.Backoff {
-	if b.IsZero() {
-		return second
-	}
-	return b
 }
 
 func TestEventsOfASupervisorFrameThoseOfItsChildren(t *testing.T) {

@@ -124,7 +124,9 @@ func newRun(s *Supervisor, ctx context.Context) *run {
 // anything runs.
 func (r *run) declare() {
 	for i := range r.cfg.Children {
-		c := r.newChild(&r.cfg.Children[i])
+		spec := &r.cfg.Children[i]
+		set, _ := r.known(spec) // has been validated
+		c := r.newChild(spec, set)
 		c.declared = true
 		r.link(c)
 		if c.set.spec.Significant {
@@ -135,15 +137,24 @@ func (r *run) declare() {
 }
 
 // newChild makes a child that is not linked yet. It needs no lock.
-func (r *run) newChild(spec *actor.Spec) *child {
-	c := &child{run: r, generation: 1, state: StateStarting, since: r.since}
-	c.set = r.settings.Load()
-	if c.set == nil || !c.set.fits(spec) {
-		c.set = r.cfg.Defaults.resolve(*spec)
-		r.settings.Store(c.set)
-	}
+func (r *run) newChild(spec *actor.Spec, set *settings) *child {
+	c := &child{run: r, set: set, generation: 1, state: StateStarting, since: r.began}
 	c.Init(r.base, c, r.path, r.env.tree, spec.Task, &c.set.spec, spec.Name)
 	return c
+}
+
+// known returns the settings of an admissible spec, or why it is not.
+func (r *run) known(spec *actor.Spec) (*settings, error) {
+	set := r.settings.Load()
+	if set != nil && set.fits(spec) {
+		return set, spec.ValidateTask()
+	}
+	if err := r.cfg.admissible(spec); err != nil {
+		return nil, err
+	}
+	set = r.cfg.Defaults.resolve(*spec)
+	r.settings.Store(set)
+	return set, nil
 }
 
 // name is the path for people: a root without a name is "/".

@@ -2,11 +2,11 @@ package supervisor
 
 import (
 	"context"
+	"path"
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
-	"github.com/taskvisor/taskvisor/policy"
 )
 
 // stepStart goes on with the start order: it launches what waits to be started,
@@ -96,14 +96,15 @@ func (r *run) isSelf() bool {
 // ErrLimit. ctx is only asked whether it has ended already; the child does not
 // depend on it. When the child ends it is forgotten, and its name is free.
 func (s *Supervisor) Start(ctx context.Context, spec actor.Spec) (*actor.Handle, error) {
-	if err := s.cfg.admissible(&spec); err != nil {
-		return nil, err
-	}
 	r, err := s.running(ctx, "start", spec.Name)
 	if err != nil {
 		return nil, err
 	}
-	c := r.newChild(&spec)
+	set, err := r.known(&spec)
+	if err != nil {
+		return nil, err
+	}
+	c := r.newChild(&spec, set)
 	r.mu.Lock()
 	defer r.unlock()
 	if err := r.admit(spec.Name, 1); err != nil {
@@ -117,17 +118,6 @@ func (s *Supervisor) Start(ctx context.Context, spec actor.Spec) (*actor.Handle,
 // first that cannot be added. The children are started in order; the handles
 // are in the order of the specs.
 func (s *Supervisor) StartAll(ctx context.Context, specs ...actor.Spec) ([]*actor.Handle, error) {
-	names := make(map[string]bool, len(specs))
-	for i := range specs {
-		spec := &specs[i]
-		if err := s.cfg.admissible(spec); err != nil {
-			return nil, err
-		}
-		if names[spec.Name] {
-			return nil, &actor.SpecError{Name: spec.Name, Err: &policy.FieldError{Field: "Name", Value: spec.Name, Reason: "is there twice"}}
-		}
-		names[spec.Name] = true
-	}
 	if len(specs) == 0 {
 		return nil, nil
 	}
@@ -135,9 +125,19 @@ func (s *Supervisor) StartAll(ctx context.Context, specs ...actor.Spec) ([]*acto
 	if err != nil {
 		return nil, err
 	}
+	names := make(map[string]bool, len(specs))
 	children := make([]*child, len(specs))
 	for i := range specs {
-		children[i] = r.newChild(&specs[i])
+		spec := &specs[i]
+		set, err := r.known(spec)
+		if err != nil {
+			return nil, err
+		}
+		if names[spec.Name] {
+			return nil, twice(spec.Name)
+		}
+		names[spec.Name] = true
+		children[i] = r.newChild(spec, set)
 	}
 	r.mu.Lock()
 	defer r.unlock()
@@ -159,7 +159,7 @@ func (s *Supervisor) StartAll(ctx context.Context, specs ...actor.Spec) ([]*acto
 func (s *Supervisor) running(ctx context.Context, act, name string) (*run, error) {
 	r := s.current.Load()
 	if r == nil {
-		return nil, &ChildError{Act: act, Path: s.cfg.rootPath() + ": " + name, Err: ErrNotRunning}
+		return nil, &ChildError{Act: act, Path: path.Join(s.cfg.rootPath(), name), Err: ErrNotRunning}
 	}
 	if ctx.Err() != nil {
 		return nil, &ChildError{Act: act, Path: r.path + "/" + name, Err: context.Cause(ctx)}
@@ -195,7 +195,7 @@ func (r *run) add(c *child, now time.Time) {
 
 // begin starts a linked child that has no goroutine.
 func (r *run) begin(c *child, now time.Time) {
-	if r.ordered() && (r.group != nil || r.starting != nil || r.unready != nil) {
+	if r.ordered() && (!r.started || r.group != nil || r.starting != nil || r.unready != nil) {
 		c.enterState(StateStarting, now)
 		r.tellAdded(c, now)
 		if r.starting == nil || c.position < r.starting.position {

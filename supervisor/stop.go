@@ -60,8 +60,12 @@ func (r *run) keepLeft(c *child, err error) {
 		r.stop.stuck = append(r.stop.stuck, stuckBelow(err)...)
 	} else {
 		r.left = append(r.left, stuckBelow(err)...)
+		r.left = r.left[max(len(r.left)-maxLeft, 0):]
 	}
 }
+
+// maxLeft bounds what is remembered of runs that are over.
+const maxLeft = 1000
 
 // endError is what Run returns when it ended by itself and left something.
 type endError struct {

@@ -161,9 +161,10 @@ func TestNestedSupervisorsStopWithinOneDeadline(t *testing.T) {
 		if got := bStuck(err); !slices.Equal(got, []string{"/app/pool/deaf"}) {
 			t.Errorf("stuck are %v", got)
 		}
-		// 100 s less a tenth for db, less a tenth of the rest for x.
-		if want := 83 * time.Second; took != want {
-			t.Errorf("the stop took %v, want %v", took, want)
+		// A tenth was kept for db, a tenth of the rest for x, and a little for
+		// the pool itself; more than that need not be given up.
+		if took > 83*time.Second || took < 70*time.Second {
+			t.Errorf("the stop took %v", took)
 		}
 		if got, want := notes.list(), []string{"told x", "gone x", "told db", "gone db"}; !slices.Equal(got, want) {
 			t.Errorf("%v", got)
@@ -191,8 +192,8 @@ func TestTheEarliestDeadlineOnThePathHolds(t *testing.T) {
 					{Name: "pool", Task: pool, Grace: row.grace},
 				}})
 				err, took := b.stop()
-				if took != row.want || !slices.Equal(bStuck(err), []string{"/app/pool/deaf"}) {
-					t.Errorf("%v after %v, want %v", err, took, row.want)
+				if took > row.want || took < row.want*8/10 || !slices.Equal(bStuck(err), []string{"/app/pool/deaf"}) {
+					t.Errorf("%v after %v, want at most %v and not much less", err, took, row.want)
 				}
 			})
 		})

@@ -126,7 +126,7 @@ func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 // windingUp says that a late child is a supervisor that still stops what is
 // below, and gives it more time.
 func (r *run) windingUp(c *child, now time.Time) bool {
-	if !c.set.family || c.Task().(Family).Supervisor().current.Load() == nil || c.trouble.extended == 10 {
+	if !c.set.family || c.below() == nil || c.trouble.extended == 10 {
 		return false
 	}
 	c.trouble.extended++
@@ -186,6 +186,7 @@ func (r *run) abandon(c *child, stuck *actor.StuckError, now time.Time) {
 
 	// The next generation takes over the streak, but not a backoff that the
 	// lost attempt is just asking.
+	t.forgetAttempt()
 	t.pauses = nil
 	if lost.Claim() {
 		t.pauses = lost.Keep

@@ -67,7 +67,7 @@ func TestAnAbandonedAttemptThatIsReplacedNeverBlocks(t *testing.T) {
 			Name: "a", Timeout: time.Second, Grace: time.Second, OnStuck: policy.StuckAbandon,
 			Backoff: policy.Constant(time.Second), Task: bDeaf(gate),
 		}}})
-		time.Sleep(29500 * time.Millisecond)
+		time.Sleep(28500 * time.Millisecond)
 		n := b.node("/app/a")
 		if n.Attempt != 10 || n.Generation != 10 || b.Tree().Abandoned != 9 {
 			t.Errorf("attempt %d, generation %d, %d abandoned", n.Attempt, n.Generation, b.Tree().Abandoned)

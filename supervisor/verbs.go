@@ -9,7 +9,8 @@ import (
 )
 
 // Stop ends a child for good and returns when it has ended. When ctx ends first,
-// or has ended already, Stop returns its cause and the stop goes on. A declared child keeps its record and name and can be
+// Stop returns its cause and the stop goes on; with a ctx that has ended already
+// nothing is done. A declared child keeps its record and name and can be
 // restarted; a dynamic one is forgotten. Stopping a child that has ended is no
 // error. The error is a *StopError if the child, or something below it, had to
 // be left behind, and a *ChildError otherwise.
@@ -24,7 +25,7 @@ func (s *Supervisor) Remove(ctx context.Context, address string) error {
 
 func (s *Supervisor) endChild(ctx context.Context, act, address string, why events.Reason) error {
 	for {
-		c, err := s.find(act, address)
+		c, err := s.find(ctx, act, address)
 		if err != nil {
 			return err
 		}
@@ -36,9 +37,6 @@ func (s *Supervisor) endChild(ctx context.Context, act, address string, why even
 			continue // its name has another owner, or none
 		case ended:
 			return nil
-		}
-		if ctx.Err() != nil {
-			return &ChildError{Act: act, Path: c.Path(), Err: context.Cause(ctx)}
 		}
 		o, err := c.Wait(ctx)
 		if err != nil {
@@ -87,12 +85,12 @@ func leftBehind(c *child, o *actor.Outcome) error {
 }
 
 // Restart has a child make a new attempt now and returns its handle when that
-// has begun. When ctx ends first, or has ended already, it returns the handle and
-// the cause, and the restart goes on. A running attempt is stopped first, which
+// has begun. When ctx ends first it returns the handle and the cause, and the
+// restart goes on; with a ctx that has ended already nothing is done. A running attempt is stopped first, which
 // counts as no failure; a pause is cut short; a child that has ended gets a new
 // life with a new handle. The child's streak of failures is forgotten.
 func (s *Supervisor) Restart(ctx context.Context, address string) (*actor.Handle, error) {
-	c, err := s.find("restart", address)
+	c, err := s.find(ctx, "restart", address)
 	if err != nil {
 		return nil, err
 	}
@@ -103,13 +101,9 @@ func (s *Supervisor) Restart(ctx context.Context, address string) (*actor.Handle
 	if err != nil {
 		return nil, err
 	}
-	if ctx.Err() == nil {
-		select {
-		case <-begun:
-		case <-ctx.Done():
-		}
-	}
-	if ctx.Err() != nil {
+	select {
+	case <-begun:
+	case <-ctx.Done():
 		return &c.Handle, &ChildError{Act: "restart", Path: c.Path(), Err: context.Cause(ctx)}
 	}
 	if o, ended := c.Outcome(); ended && (o.Kind == events.Stopped || o.Kind == events.Abandoned) {

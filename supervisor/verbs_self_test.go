@@ -108,14 +108,16 @@ func TestATaskThatWaitsForASiblingIsToldToStopMeanwhile(t *testing.T) {
 	bBubble(t, func(t *testing.T, _ chan struct{}) {
 		var b *bTree
 		answer := make(chan error, 1)
+		goOn := make(chan struct{})
 		b = bRun(t, supervisor.Config{Children: []actor.Spec{
 			{Name: "slow", Task: bSlow(time.Minute), Grace: 2 * time.Minute},
 			{Name: "waits", Task: actor.Func(func(ctx context.Context) error {
-				time.Sleep(time.Second)
+				<-goOn
 				answer <- b.Stop(ctx, "slow")
 				return nil
 			})},
 		}})
+		close(goOn)
 		time.Sleep(2 * time.Second)
 		bMustBe(t, "stop", b.Stop(t.Context(), "waits"), nil)
 		err := <-answer
@@ -126,6 +128,32 @@ func TestATaskThatWaitsForASiblingIsToldToStopMeanwhile(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		b.mustState("/app/slow", supervisor.StateStopped) // the stop went on
+		b.mustStop()
+	})
+}
+
+func TestAContextThatEndsWhileOneWaitsEndsTheWaitAndNotTheAct(t *testing.T) {
+	bBubble(t, func(t *testing.T, _ chan struct{}) {
+		b := bRun(t, supervisor.Config{Children: []actor.Spec{
+			{Name: "a", Task: bSlow(time.Second)}, {Name: "b", Task: bSlow(time.Second)}, {Name: "c", Task: bSlow(time.Second)},
+		}})
+		soon := bWithin(t, 100*time.Millisecond)
+		done := make(chan error, 2)
+		go func() { done <- b.Stop(soon, "a") }()
+		go func() { done <- b.Remove(soon, "b") }()
+		h, err := b.Restart(soon, "c")
+		bMustBe(t, "restart", err, context.DeadlineExceeded)
+		bMustBe(t, "stop or remove", <-done, context.DeadlineExceeded)
+		bMustBe(t, "stop or remove", <-done, context.DeadlineExceeded)
+		if h == nil || h.Path() != "/app/c" {
+			t.Error("no handle to follow the restart")
+		}
+		time.Sleep(time.Second)
+		b.mustState("/app/a", supervisor.StateStopped)
+		b.mustState("/app/b", 0)
+		if n := b.node("/app/c"); n.Attempt != 2 {
+			t.Errorf("%+v", n)
+		}
 		b.mustStop()
 	})
 }

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/actor/tasks"
+	"github.com/taskvisor/taskvisor/policy"
+	"github.com/taskvisor/taskvisor/supervisor"
+)
+
+// api answers with what the other tasks have found. It only reads: a slow or
+// failing source makes an answer old, never slow.
+type api struct {
+	addr    string
+	machine *machine
+	rates   *rates
+	tree    func() supervisor.Node
+	bound   atomic.Value // string: where it listens
+}
+
+// spec has the server tried four times in a row: an instance that is about to
+// leave may still hold the port. Then the app ends, since it is nothing without
+// its API. A server that ran for a minute has all its retries again.
+func (a *api) spec() actor.Spec {
+	task := tasks.HTTP(&http.Server{Handler: a.routes(), ReadHeaderTimeout: 5 * time.Second})
+	task.Listen = a.listen
+	return actor.Spec{
+		Name:       "http",
+		Task:       task,
+		AwaitReady: true,
+		MaxRetries: 3,
+		ResetAfter: time.Minute,
+		OnGiveUp:   policy.GiveUpEscalate,
+	}
+}
+
+// listen takes note of what port 0 has become.
+func (a *api) listen(context.Context) (net.Listener, error) {
+	l, err := net.Listen("tcp", a.addr)
+	if err == nil {
+		a.bound.Store(l.Addr().String())
+	}
+	return l, err
+}
+
+// welcome says what to try. It is a task like the others, but one that ends;
+// being the last, it speaks when everything else is up.
+func (a *api) welcome(context.Context) error {
+	fmt.Printf(`listening on http://%[1]s
+  curl http://%[1]s/rates    and /load, /tree, /healthz, /readyz
+  Ctrl-C stops everything in its order; with -hang, a second one shows what hangs
+`, a.bound.Load())
+	return nil
+}
+
+func (a *api) routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /load", func(w http.ResponseWriter, _ *http.Request) {
+		sample := a.machine.latest.Load()
+		if sample == nil {
+			answer(w, http.StatusServiceUnavailable, map[string]string{"error": "no sample yet"})
+			return
+		}
+		answer(w, http.StatusOK, sample)
+	})
+	mux.HandleFunc("GET /rates", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, a.rates.latest())
+	})
+	mux.HandleFunc("GET /tree", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, a.tree())
+	})
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		liveness(a.tree()).write(w)
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
+		readiness(a.tree()).write(w)
+	})
+	return mux
+}
+
+// answer writes v for people, who are the ones that try an example.
+func answer(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(v) // who has hung up does not want to know
+}

@@ -1,0 +1,98 @@
+package supervisor_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/policy"
+	"github.com/taskvisor/taskvisor/supervisor"
+)
+
+// bMain runs Main outside of a bubble, where signals can be listened to.
+func bMain(t *testing.T, ctx context.Context, specs ...actor.Spec) error { //nolint:revive // t first, as in a helper
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- supervisor.Main(ctx, specs...) }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(20 * time.Second):
+		t.Fatal("Main has not returned")
+		return nil
+	}
+}
+
+func bReturns(err error) actor.Func { return func(context.Context) error { return err } }
+
+func TestMainReturnsWhenTheLastChildHasEnded(t *testing.T) {
+	t.Parallel()
+	tries := 0
+	err := bMain(t, t.Context(),
+		actor.Spec{Name: "once", Task: bReturns(nil)},
+		actor.Spec{Name: "retries", Backoff: policy.NoBackoff(), Task: actor.Func(func(context.Context) error {
+			if tries++; tries < 5 {
+				return errOfB
+			}
+			return nil
+		})},
+		actor.Spec{Name: "done", Restart: policy.Always, Task: bReturns(actor.Done)},
+	)
+	if err != nil || tries != 5 {
+		t.Errorf("%v after %d tries", err, tries)
+	}
+	if err := bMain(t, t.Context()); err != nil {
+		t.Errorf("without any task: %v", err)
+	}
+}
+
+func TestMainJoinsTheErrorsOfThoseThatFailed(t *testing.T) {
+	t.Parallel()
+	errs := []error{errors.New("one"), errors.New("two"), errors.New("three")}
+	sub := supervisor.New(supervisor.Config{Children: []actor.Spec{{Name: "leaf", Task: bReturns(actor.Escalate(errs[2]))}}})
+	nested := sub.Spec("nested")
+	nested.Restart = policy.Never
+	err := bMain(t, t.Context(),
+		actor.Spec{Name: "a", Task: bReturns(errs[0]), MaxRetries: 1, Backoff: policy.NoBackoff()},
+		actor.Spec{Name: "b", Task: bReturns(actor.Fatal(errs[1]))},
+		actor.Spec{Name: "fine", Task: bReturns(nil)},
+		nested,
+	)
+	for _, want := range errs {
+		if !errors.Is(err, want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+	for _, path := range []string{"/a", "/b", "/nested"} {
+		if !strings.Contains(err.Error(), path) {
+			t.Errorf("%v does not name %s", err, path)
+		}
+	}
+	if strings.Contains(err.Error(), "/fine") {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestMainEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := bMain(t, ctx, actor.Spec{Name: "a", Task: actor.Func(bIdle)}); err != nil {
+		t.Error(err)
+	}
+	gate := make(chan struct{})
+	defer close(gate)
+	if err := bMain(t, ctx, actor.Spec{Name: "deaf", Task: bDeaf(gate), Grace: 10 * time.Millisecond}); len(bStuck(err)) != 1 {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestMainRefusesWhatCannotBeUsed(t *testing.T) {
+	t.Parallel()
+	if err := bMain(t, t.Context(), actor.Spec{Name: "a/b", Task: actor.Func(bIdle)}); !errors.Is(err, policy.ErrInvalid) {
+		t.Errorf("%v", err)
+	}
+}

@@ -1,0 +1,158 @@
+//go:build unix
+
+package supervisor_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/policy"
+	"github.com/taskvisor/taskvisor/supervisor"
+)
+
+// bAsProgram names the environment variable that makes the test binary a
+// program which runs supervisor.Main.
+const bAsProgram = "TASKVISOR_TEST_PROGRAM"
+
+func bHangInMain(gate <-chan struct{}) { <-gate }
+
+// TestProgram is no test but what the tests below run as a process.
+func TestProgram(t *testing.T) {
+	kind := os.Getenv(bAsProgram)
+	if kind == "" {
+		t.Skip("runs only as a process of another test")
+	}
+	obeys := actor.Spec{Name: "obeys", Task: actor.Func(func(ctx context.Context) error {
+		<-ctx.Done()
+		fmt.Println("obeyed:", context.Cause(ctx))
+		return nil
+	})}
+	deaf := actor.Spec{Name: "deaf", Grace: time.Minute, Task: actor.Func(func(ctx context.Context) error {
+		go func() { <-ctx.Done(); fmt.Println("told") }()
+		bHangInMain(make(chan struct{}))
+		return nil
+	})}
+	deep := supervisor.New(supervisor.Config{Children: []actor.Spec{deaf}})
+	ready := actor.Spec{Name: "ready", Restart: policy.Never, Task: actor.Func(func(context.Context) error {
+		fmt.Println("ready")
+		return nil
+	})}
+	specs := map[string][]actor.Spec{
+		"obeys": {obeys, ready},
+		"deaf":  {obeys, deep.Spec("deep"), ready},
+	}[kind]
+	err := supervisor.Main(context.Background(), specs...)
+	fmt.Println("main returned", err)
+	if err != nil {
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// bProgram is a running child process.
+type bProgram struct {
+	t      *testing.T
+	cmd    *exec.Cmd
+	lines  *bufio.Scanner
+	stderr bytes.Buffer
+}
+
+func bProcess(t *testing.T, kind string) *bProgram {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	t.Cleanup(cancel)
+	p := &bProgram{t: t, cmd: exec.CommandContext(ctx, os.Args[0], "-test.run=^TestProgram$")} //nolint:gosec // the test binary itself
+	p.cmd.Env = append(os.Environ(), bAsProgram+"="+kind)
+	p.cmd.Stderr = &p.stderr
+	out, err := p.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	p.lines = bufio.NewScanner(out)
+	p.await("ready")
+	return p
+}
+
+// await reads until the process has written a line that begins like that.
+func (p *bProgram) await(prefix string) {
+	p.t.Helper()
+	for p.lines.Scan() {
+		if strings.HasPrefix(p.lines.Text(), prefix) {
+			return
+		}
+	}
+	p.t.Fatalf("the process never wrote %q; its errors: %s", prefix, p.stderr.String())
+}
+
+func (p *bProgram) signal(sig os.Signal) {
+	p.t.Helper()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// exit waits for the end of the process and returns its code.
+func (p *bProgram) exit() int {
+	p.t.Helper()
+	for p.lines.Scan() {
+		continue
+	}
+	err := p.cmd.Wait()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		p.t.Fatal(err)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func TestTheFirstSignalStopsGracefullyAndTheProgramEndsWell(t *testing.T) {
+	for _, sig := range []os.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			p := bProcess(t, "obeys")
+			p.signal(sig)
+			p.await("obeyed: " + actor.ErrShutdown.Error())
+			p.await("main returned <nil>")
+			if code := p.exit(); code != 0 || p.stderr.Len() != 0 {
+				t.Errorf("exit code %d, and on stderr %q", code, p.stderr.String())
+			}
+		})
+	}
+}
+
+func TestTheSecondSignalDumpsTheStacksOfWhatRunsAndExits(t *testing.T) {
+	for sig, want := range map[os.Signal]int{syscall.SIGINT: 130, syscall.SIGTERM: 143} {
+		t.Run(sig.String(), func(t *testing.T) {
+			t.Parallel()
+			p := bProcess(t, "deaf")
+			p.signal(sig)
+			p.await("told")
+			p.signal(sig)
+			if code := p.exit(); code != want {
+				t.Errorf("exit code %d, want %d", code, want)
+			}
+			dump := p.stderr.String()
+			for _, part := range []string{"/deep/deaf: stopping", "bHangInMain"} {
+				if !strings.Contains(dump, part) {
+					t.Errorf("%q is not in the dump:\n%s", part, dump)
+				}
+			}
+			if strings.Contains(dump, "/ready") || strings.Contains(dump, "/obeys:") {
+				t.Errorf("the dump tells of what has ended:\n%s", dump)
+			}
+		})
+	}
+}
