@@ -114,7 +114,7 @@ func TestATaskThatReturnsAtOnceForEverRunsOncePerMillisecondAtMost(t *testing.T)
 
 func TestAGoroutineThatATaskExitsIsAFailureLikeAnyOther(t *testing.T) {
 	bBubble(t, func(t *testing.T, _ chan struct{}) {
-		b := bRun(t, supervisor.Config{Concurrency: 1, Children: []actor.Spec{
+		b := bRun(t, supervisor.Config{Concurrency: 2, Children: []actor.Spec{
 			{Name: "exits", Backoff: policy.Constant(time.Second), MaxRetries: 99, Task: actor.Func(func(context.Context) error {
 				runtime.Goexit()
 				return nil

@@ -172,6 +172,9 @@ func (r *run) awaitReturn(c *child, why events.Reason, now time.Time) {
 	if r.stop != nil {
 		by = within(by, r.stop.share())
 	}
+	if by.IsZero() && c.set.family && c.told == end {
+		by = after(now, c.supervisor().stopTimeout())
+	}
 	if !by.IsZero() {
 		r.expect(c, by, now)
 	}

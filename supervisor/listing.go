@@ -32,7 +32,7 @@ type Node struct {
 	// Err is the last error of this life of the task, and Error its text.
 	Err   error  `json:"-"`
 	Error string `json:"error,omitempty"`
-	// NextRetry is when a task that backs off goes on.
+	// NextRetry is when a task that backs off, or a group that restarts, goes on.
 	NextRetry time.Time `json:"next_retry,omitzero"`
 	// Reason says why the task is stopping, or was stopped.
 	Reason      events.Reason `json:"reason,omitzero"`
@@ -102,6 +102,9 @@ func (r *run) describe(n *Node) {
 	n.RestartsInWindow = r.window.InUse(r.cfg.Intensity, now)
 	n.Abandoned = len(r.zombies)
 	n.Waiting = r.waitingFor()
+	if r.group != nil {
+		n.NextRetry = r.group.at
+	}
 	if r.cfg.Concurrency > 0 {
 		n.PermitsUsed, n.PermitsWaiting, _ = r.env.permits.inUse()
 	}

@@ -60,7 +60,8 @@ type run struct {
 	readyBy  time.Time // when unready has taken too long
 	started  bool      // the first start is over
 	group    *group    // a group restart under way
-	asked    time.Time // when the context of Run ended
+	asked    time.Time // when the context of Run ended, with a lame-duck delay
+	again    bool      // it ended to make room for the next run
 	lame     time.Time // when the lame-duck delay is over, unless the deadline is near
 	stop     *stop     // the stop under way; it never goes away again
 }
@@ -197,7 +198,7 @@ func (r *run) conduct(ctx context.Context) error {
 		select {
 		case <-asked:
 			asked = nil
-			r.askedToStop(time.Now())
+			r.askedToStop(context.Cause(ctx), time.Now())
 		case <-r.wake:
 		case <-timer.C:
 		}
@@ -246,12 +247,14 @@ func (r *run) unlock() {
 }
 
 // askedToStop is called when the context of Run has ended.
-func (r *run) askedToStop(now time.Time) {
+func (r *run) askedToStop(cause error, now time.Time) {
+	again := toRunAgain(cause)
 	r.mu.Lock()
 	defer r.unlock()
 	if r.stop != nil || !r.lame.IsZero() {
 		return
 	}
+	r.again = again
 	if r.cfg.LameDuck == 0 {
 		r.beginStop(nil, r.ordered(), now)
 		return
@@ -261,10 +264,16 @@ func (r *run) askedToStop(now time.Time) {
 	r.tellSelf(events.SupervisorStopping, now, 0, nil)
 }
 
+// toRunAgain says that the supervisor is stopped to be run again.
+func toRunAgain(cause error) bool {
+	var timeout *actor.TimeoutError
+	return errors.Is(cause, actor.ErrGroup) || errors.Is(cause, actor.ErrRestarted) || errors.As(cause, &timeout)
+}
+
 // lameUntil is when the lame-duck delay is over: a tenth of the time is left for
 // the stop itself.
 func (r *run) lameUntil() time.Time {
-	deadline := r.s.deadline(r.asked, r.self == nil)
+	deadline := r.s.deadline(r.asked, r.again)
 	return within(r.lame, deadline.Add(-deadline.Sub(r.asked)/10))
 }
 

@@ -86,7 +86,7 @@ func (r *run) beginStop(err error, ordered bool, now time.Time) {
 	if !r.asked.IsZero() {
 		asked = r.asked
 	}
-	deadline := r.s.deadline(asked, r.self == nil)
+	deadline := r.s.deadline(asked, r.again)
 	r.stop = &stop{
 		err: err, ordered: ordered, cursor: r.last,
 		began: now, deadline: deadline, hurry: deadline.Add(-deadline.Sub(now) / 10),
@@ -177,7 +177,7 @@ func (s *Supervisor) hurry(by time.Time) {
 // the stop began.
 func (r *run) keepDeadline(now time.Time) {
 	s := r.stop
-	by := r.s.deadline(now, r.self == nil)
+	by := r.s.deadline(now, r.again)
 	if !by.Before(s.deadline) {
 		return
 	}

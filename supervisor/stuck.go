@@ -148,7 +148,7 @@ func (r *run) onStuck(c *child, now time.Time) policy.OnStuck {
 		return policy.StuckAbandon // a stop ends in bounded time
 	}
 	switch {
-	case choice == policy.StuckAuto && c.told == end:
+	case choice == policy.StuckAuto && c.told == end && !(r.stop != nil && r.again && r.s.stopBy.Load() == 0):
 		return policy.StuckAbandon
 	case choice == policy.StuckAuto:
 		return policy.StuckWait

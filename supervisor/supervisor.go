@@ -105,25 +105,30 @@ func (s *Supervisor) treeNumber() uint64 {
 	return s.tree
 }
 
-// deadline returns when a stop that begins at now has to be over, and how long
-// that is.
-func (s *Supervisor) deadline(now time.Time, root bool) time.Time {
+// stopTimeout is how long a stop may take when nobody above says less.
+func (s *Supervisor) stopTimeout() time.Duration {
+	return first(s.cfg.StopTimeout, policy.DefaultStopTimeout)
+}
+
+// deadline returns when a stop that begins at now has to be over. One that makes
+// room for the next run of the same supervisor waits as long as it takes, unless
+// its Config says otherwise: there shall be no second incarnation of a task
+// beside a live one.
+func (s *Supervisor) deadline(now time.Time, again bool) time.Time {
 	var by time.Time
 	if ns := s.stopBy.Load(); ns != 0 {
 		t := time.Now()
 		by = t.Add(time.Unix(0, ns).Sub(t))
 	}
-	own := s.cfg.StopTimeout
-	if own == 0 && (root || by.IsZero()) {
-		own = policy.DefaultStopTimeout
-	}
-	if own == 0 {
+	switch own := s.cfg.StopTimeout; {
+	case own != 0:
+		return within(by, after(now, own))
+	case !by.IsZero():
 		return by
+	case again:
+		return after(now, policy.Forever)
 	}
-	if t := after(now, own); by.IsZero() || t.Before(by) {
-		return t
-	}
-	return by
+	return after(now, policy.DefaultStopTimeout)
 }
 
 // after is now.Add(d) for a d that may be Forever: a century is enough.
