@@ -71,15 +71,19 @@ func (e *StallError) Error() string {
 func (e *StallError) Unwrap() error { return e.Err }
 
 // NotReadyError is the failure of a start that was not ready within its
-// StartTimeout.
+// StartTimeout, or that ended before it was ready.
 type NotReadyError struct {
-	Path    string
+	Path string
+	// Timeout is zero if the task has ended.
 	Timeout time.Duration
 	// Err is the task's last error, if there was one.
 	Err error
 }
 
 func (e *NotReadyError) Error() string {
+	if e.Timeout == 0 {
+		return fmt.Sprintf("task %s: ended before it was ready%s", e.Path, after(e.Err))
+	}
 	return fmt.Sprintf("task %s: not ready after %v%s", e.Path, e.Timeout, after(e.Err))
 }
 

@@ -95,20 +95,21 @@ func (h *Handle) Wait(ctx context.Context) (Outcome, error) {
 // WaitReady returns nil when the task is ready for the first time: when it has
 // called Ready if its spec says AwaitReady, else when its first attempt has
 // begun. A task that ends before returns a *NotReadyError, unless it completed.
+// What is known already is returned even if ctx has ended.
 func (h *Handle) WaitReady(ctx context.Context) error {
 	h.mu.Lock()
-	if h.up == nil {
+	known := h.isReady || h.outcome != nil
+	if !known && h.up == nil {
 		h.up = make(chan struct{})
-		if h.isReady || h.outcome != nil {
-			close(h.up)
-		}
 	}
 	up := h.up
 	h.mu.Unlock()
-	select {
-	case <-up:
-	case <-ctx.Done():
-		return fmt.Errorf("wait for task %s to be ready: %w", h.path, context.Cause(ctx))
+	if !known {
+		select {
+		case <-up:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for task %s to be ready: %w", h.path, context.Cause(ctx))
+		}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

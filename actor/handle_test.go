@@ -142,15 +142,7 @@ func TestWaitReady(t *testing.T) {
 					err.Error() == "task /task: ended before it was ready: boom"
 			}},
 		{"a task that is stopped was not ready", actor.Spec{AwaitReady: true},
-			func(ctx context.Context) error {
-				_ = actor.Go(ctx, func(ctx context.Context) error {
-					time.Sleep(time.Second)
-					actor.Current(ctx).Stop(events.ReasonStopped)
-					return nil
-				})
-				return untilDone(ctx)
-			}, time.Second,
-			func(err error) bool {
+			untilDone, stopAfter, func(err error) bool {
 				return isNotReady(err) && err.Error() == "task /task: ended before it was ready"
 			}},
 		{"a failure is not the end", actor.Spec{AwaitReady: true, Backoff: policy.Constant(time.Second)},
@@ -167,6 +159,12 @@ func TestWaitReady(t *testing.T) {
 				c.spec.Task = c.task
 				h := start(t, app, c.spec)
 				began := time.Now()
+				if c.after == stopAfter {
+					go func() {
+						time.Sleep(stopAfter)
+						_ = app.Stop(context.Background(), "task")
+					}()
+				}
 				for _, when := range []string{"early", "late"} {
 					if err := h.WaitReady(t.Context()); !c.is(err) {
 						t.Errorf("%s: got %v", when, err)
@@ -185,6 +183,9 @@ func TestWaitReady(t *testing.T) {
 		})
 	}
 }
+
+// stopAfter is when a task is stopped that is not ready by then.
+const stopAfter = time.Minute
 
 func isNil(err error) bool      { return err == nil }
 func isNotReady(err error) bool { return errors.As(err, new(*actor.NotReadyError)) }

@@ -378,3 +378,25 @@ func TestAnEndedContextAlwaysGetsTheSameAnswerFromRestart(t *testing.T) {
 		b.mustStop()
 	})
 }
+
+func TestRestartFindsTheChildWhoeverElseRestartsIt(t *testing.T) {
+	bBubble(t, func(t *testing.T, _ chan struct{}) {
+		b := bRun(t, supervisor.Config{Children: []actor.Spec{{Name: "c", Task: actor.Func(func(context.Context) error { return nil })}}})
+		done := make(chan error)
+		for range 4 {
+			go func() {
+				var first error
+				for range 500 {
+					if _, err := b.Restart(t.Context(), "c"); err != nil && first == nil {
+						first = err
+					}
+				}
+				done <- first
+			}()
+		}
+		for range 4 {
+			bMustBe(t, "restart of a child that was always there", <-done, nil)
+		}
+		b.mustStop()
+	})
+}

@@ -38,7 +38,12 @@ type ConfigError struct {
 	Err  error
 }
 
-func (e *ConfigError) Error() string { return fmt.Sprintf("supervisor %q: %v", e.Name, e.Err) }
+func (e *ConfigError) Error() string {
+	if e.Name == "" {
+		return fmt.Sprintf("supervisor: %v", e.Err)
+	}
+	return fmt.Sprintf("supervisor %q: %v", e.Name, e.Err)
+}
 
 // Unwrap returns the reason.
 func (e *ConfigError) Unwrap() error { return e.Err }

@@ -18,7 +18,7 @@ type Node struct {
 	State State     `json:"state"`
 	// Since is when the task came into its state.
 	Since time.Time `json:"since"`
-	// Ready: it runs and is up, or has completed. A supervisor is ready when it
+	// Ready: it runs and is up, has completed, or pauses after a success. A supervisor is ready when it
 	// has started, does not stop, and its declared children are ready, but for
 	// those that someone stopped.
 	Ready bool `json:"ready"`
@@ -171,7 +171,13 @@ func (c *child) supervisor() *Supervisor { return c.Task().(Family).Supervisor()
 
 // up says that the child does what it is there for, or has done it.
 func (c *child) up() bool {
-	return c.state == StateCompleted || (c.state == StateRunning && c.ready)
+	switch c.state {
+	case StateCompleted:
+		return true
+	case StateBackingOff:
+		return c.failures == 0 // the pause after a success
+	}
+	return c.state == StateRunning && c.ready
 }
 
 // waitingFor is the path of the child that the conductor waits for.

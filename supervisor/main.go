@@ -23,13 +23,17 @@ import (
 // joins the errors of those that failed for good, so that a program can end
 // with them.
 //
-// A program that wants more than defaults (subscribers, a strategy, a lame-duck
-// delay) hangs a supervisor of its own:
-//
-//	app := supervisor.New(supervisor.Config{...})
-//	err := supervisor.Main(ctx, app.Spec("app"))
+// A program that wants more than defaults (a name, subscribers, a strategy, a
+// lame-duck delay) makes its own supervisor and calls its method Main.
 func Main(ctx context.Context, specs ...actor.Spec) error {
-	s := New(Config{Children: specs, endWhenEmpty: true})
+	return New(Config{Children: specs, endWhenEmpty: true}).Main(ctx)
+}
+
+// Main is Run for the length of a program: it also ends when the process is
+// asked to go by SIGINT or SIGTERM, gracefully at the first signal. A second one
+// prints the stacks of what is still running and exits the process with 128 and
+// the signal's number.
+func (s *Supervisor) Main(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	signals := make(chan os.Signal, 2)

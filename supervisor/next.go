@@ -192,9 +192,19 @@ func (r *run) retry(c *child, res *actor.Result, pause time.Duration, now time.T
 // alone says that a failure of c concerns only c. Before the first start is
 // over that holds for a child that has not been ready, whatever the strategy:
 // its elders do not have to suffer for it, and its younger siblings wait.
+// Otherwise it is a matter of whether the span has other members.
 func (r *run) alone(c *child) bool {
-	if r.cfg.Strategy == OneForOne {
+	switch r.cfg.Strategy {
+	case OneForOne:
 		return true
+	case RestForOne:
+		if c == r.last {
+			return true
+		}
+	case OneForAll:
+		if r.first == r.last {
+			return true
+		}
 	}
 	return !r.started && !c.wasReady
 }

@@ -50,6 +50,17 @@ func (s *Supervisor) Spec(name string) actor.Spec {
 // Supervisor returns s: a supervisor is a Family.
 func (s *Supervisor) Supervisor() *Supervisor { return s }
 
+// FromContext returns the supervisor that runs the task whose context ctx is or
+// derives from, or nil: so a task can start, list and stop its siblings.
+func FromContext(ctx context.Context) *Supervisor {
+	if at := actor.Current(ctx); at != nil {
+		if c, ok := at.Actor().Parent().(*child); ok {
+			return c.run.s
+		}
+	}
+	return nil
+}
+
 // Run starts the children, keeps them running, and returns when they have all
 // stopped: nil when ctx ended and everything returned in time, a *StopError
 // that names what did not, a *StartError, *IntensityError, *EscalatedError or

@@ -158,30 +158,21 @@ func TestAContextThatEndsWhileOneWaitsEndsTheWaitAndNotTheAct(t *testing.T) {
 	})
 }
 
-func TestAnEndedContextEndsTheWaitAndNotTheAct(t *testing.T) {
-	bBubble(t, func(t *testing.T, _ chan struct{}) {
-		b := bRun(t, supervisor.Config{Children: []actor.Spec{
-			{Name: "a", Task: bSlow(time.Second)}, {Name: "b", Task: bSlow(time.Second)}, {Name: "c", Task: bSlow(time.Second)},
-		}})
-		ended, cancel := context.WithCancelCause(t.Context())
+func TestWithAContextThatHasEndedAlreadyNothingIsDone(t *testing.T) {
+	bInEach(t, func(t *testing.T, b *bTree, h *actor.Handle, _ string, _ func()) {
+		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(errOfB)
-		bMustBe(t, "start", bErrOf(b.Start(ended, actor.Spec{Name: "d", Task: actor.Func(bIdle)})), errOfB)
-		b.mustState("/app/d", 0)
-		bMustBe(t, "stop", b.Stop(ended, "a"), errOfB)
-		bMustBe(t, "remove", b.Remove(ended, "b"), errOfB)
-		h, err := b.Restart(ended, "c")
-		bMustBe(t, "restart", err, errOfB)
-		if h == nil || h.Path() != "/app/c" {
-			t.Error("no handle to follow the restart")
+		before := b.node("/app/c")
+		for range 20 {
+			bMustBe(t, "start", bErrOf(b.Start(ctx, actor.Spec{Name: "new", Task: actor.Func(bIdle)})), errOfB)
+			bMustBe(t, "stop", b.Stop(ctx, "c"), errOfB)
+			bMustBe(t, "remove", b.Remove(ctx, "c"), errOfB)
+			bMustBe(t, "restart", bErrOf(b.Restart(ctx, "c")), errOfB)
 		}
-		time.Sleep(time.Second)
-		b.mustState("/app/a", supervisor.StateStopped)
-		b.mustState("/app/b", 0)
-		if n := b.node("/app/c"); n.Attempt != 2 {
-			t.Errorf("%+v", n)
+		if after := b.node("/app/c"); after.ID != h.ID() || after.State != before.State || after.Attempt != before.Attempt {
+			t.Errorf("it was %v and is %v", before.State, after.State)
 		}
-		bMustBe(t, "stop of what has ended", b.Stop(ended, "a"), nil)
-		b.mustStop()
+		b.mustState("/app/new", 0)
 	})
 }
 
