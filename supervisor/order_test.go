@@ -196,7 +196,7 @@ func TestEventsOfASupervisorFrameThoseOfItsChildren(t *testing.T) {
 			t.Error(err)
 		}
 		equal(t, "events", e.kinds(""), "task_added attempt_started task_ready supervisor_started "+
-			"attempt_ended group_restarting attempt_started task_ready group_restarted "+
+			"attempt_ended retry_scheduled attempt_started task_ready "+
 			"supervisor_stopping task_stopping attempt_ended task_finished supervisor_stopped")
 		var last uint64
 		for _, ev := range e.of("") {

@@ -21,7 +21,6 @@ type api struct {
 	addr    string
 	machine *machine
 	rates   *rates
-	tree    func() supervisor.Node
 	bound   atomic.Value // string: where it listens
 }
 
@@ -73,16 +72,22 @@ func (a *api) routes() http.Handler {
 	mux.HandleFunc("GET /rates", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, a.rates.latest())
 	})
-	mux.HandleFunc("GET /tree", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, a.tree())
+	mux.HandleFunc("GET /tree", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, http.StatusOK, tree(r))
 	})
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		liveness(a.tree()).write(w)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) {
+		liveness(tree(r)).write(w)
 	})
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		readiness(a.tree()).write(w)
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		readiness(tree(r)).write(w)
 	})
 	return mux
+}
+
+// tree is the tree that the API hangs in: the context of a request knows the
+// task that serves it, and so its supervisor.
+func tree(r *http.Request) supervisor.Node {
+	return supervisor.FromContext(r.Context()).Tree()
 }
 
 // answer writes v for people, who are the ones that try an example.

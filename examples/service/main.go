@@ -26,7 +26,6 @@ import (
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
-	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/subscribers/console"
 	"github.com/taskvisor/taskvisor/supervisor"
 )
@@ -55,14 +54,9 @@ func main() {
 	if !*quiet {
 		cfg.Subscribers = []events.Subscriber{console.New(os.Stdout).Subscriber()}
 	}
-	app := supervisor.New(cfg)
-	api.tree = app.Tree // the API hangs in the tree that it shows
-
 	// What ends the app ends the program: to start it again is for whoever
 	// started it, with the reason in its hands.
-	spec := app.Spec("app")
-	spec.Restart = policy.Never
-	if err := supervisor.Main(context.Background(), spec); err != nil {
+	if err := supervisor.New(cfg).Main(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "service:", err)
 		os.Exit(1)
 	}

@@ -58,6 +58,7 @@ func run(ctx context.Context, out io.Writer) error {
 	})
 	// Children start in this order, each when those before it are ready.
 	v.app = supervisor.New(supervisor.Config{
+		Name: "app",
 		Children: []actor.Spec{
 			{Name: "http", Task: &tasks.HTTPTask{Server: p.server(), Listener: listener}, AwaitReady: true},
 			workers.Spec("workers"),
@@ -71,7 +72,7 @@ func run(ctx context.Context, out io.Writer) error {
 
 	// Main adds what a program needs to a tree: Ctrl-C stops it gracefully. A
 	// supervisor is a task like any other, and this one is not to be run again.
-	root := v.app.Spec("app")
+	root := v.app.Spec("")
 	root.Restart = policy.Never
 	return supervisor.Main(ctx, root)
 }

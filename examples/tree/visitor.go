@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log"
 	"net/http"
@@ -52,7 +53,10 @@ func (v *visitor) draw(ctx context.Context) error {
 		if node.IsSupervisor {
 			what += ", " + node.Strategy.String()
 		}
-		v.say.Printf("%s%-*s %s, attempt %d", strings.Repeat("    ", depth), 20-4*depth, node.Name, what, node.Attempt)
+		if node.Attempt > 1 {
+			what += fmt.Sprintf(", attempt %d", node.Attempt)
+		}
+		v.say.Printf("%s%-*s %s", strings.Repeat("    ", depth), 20-4*depth, node.Name, what)
 	}
 	v.say.Print()
 	return nil
