@@ -105,10 +105,10 @@ func TestASpecIsAccepted(t *testing.T) {
 			Grace: policy.Forever, AwaitReady: true, StartTimeout: policy.Forever,
 			OnGiveUp: policy.GiveUpEscalate, OnPanic: policy.PanicCrash, OnStuck: policy.StuckEscalate, NoPermit: true,
 		},
-		"with no retry":                            {Name: "db", Task: nothing, MaxRetries: policy.NoRetry},
+		"with no retry": {Name: "db", Task: nothing, MaxRetries: policy.NoRetry},
 		"with no retry of what is never restarted": {Name: "db", Task: nothing, Restart: policy.Never, MaxRetries: policy.NoRetry},
-		"with no grace":                            {Name: "db", Task: nothing, Grace: policy.NoGrace},
-		"when it is significant and may end":       {Name: "db", Task: nothing, Significant: true},
+		"with no grace":                      {Name: "db", Task: nothing, Grace: policy.NoGrace},
+		"when it is significant and may end": {Name: "db", Task: nothing, Significant: true},
 	} {
 		t.Run(says, func(t *testing.T) {
 			if err := s.Validate(); err != nil {

@@ -72,10 +72,10 @@ func parseProfile(text string) []Goroutine {
 		}
 		count, _, _ := strings.Cut(lines[0], " ")
 		n, err := strconv.Atoi(count)
-		if err != nil {
+		path, _, ours := cutLast(label, "#")
+		if err != nil || n < 1 || !ours {
 			continue
 		}
-		path, _, _ := cutLast(label, "#")
 		gs = append(gs, Goroutine{Path: path, Label: label, Count: n, Stack: frames(lines[2:])})
 	}
 	return gs

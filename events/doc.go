@@ -59,7 +59,7 @@
 //	attempt_ended        ID Path Attempt Generation Exit Elapsed (Err)
 //	retry_scheduled      ID Path Attempt Exit Delay (Err), Count: failures in a row
 //	task_stopping        ID Path (Attempt) Reason
-//	task_stuck           ID Path Attempt Generation Reason, Err: its stacks, Elapsed: since it was told to stop
+//	task_stuck           ID Path Attempt Generation Reason, Err: its stacks, Elapsed: since it was told to stop, Count: how often told
 //	task_abandoned       ID Path Attempt Generation Reason Err, Elapsed: since it was told to stop
 //	task_returned        ID Path Attempt Generation (Err: what it returned), Elapsed: since the attempt started
 //	task_finished        ID Path Attempt Outcome (Reason) (Err), Elapsed: since it was added

@@ -41,7 +41,7 @@ func (s *Supervisor) find(ctx context.Context, act, address string) (*child, err
 		if !ok {
 			return nil, &ChildError{Act: act, Path: address, Err: ErrNotFound}
 		}
-		if r = fam.Supervisor().current.Load(); r == nil {
+		if r = fam.Head().current.Load(); r == nil {
 			return nil, &ChildError{Act: act, Path: address, Err: ErrNotRunning}
 		}
 		rest = below

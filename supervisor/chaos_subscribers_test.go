@@ -25,7 +25,7 @@ func TestSubscribersThatPanicExitOrBlockDoNotDisturbTheTree(t *testing.T) {
 			},
 			Children: []actor.Spec{
 				{Name: "fails", Backoff: policy.NoBackoff(), Task: bFailAfter(time.Second)},
-				{Name: "repeats", Restart: policy.Always, Task: actor.Func(func(context.Context) error { return nil })},
+				{Name: "repeats", Restart: policy.Always, Every: 50 * time.Millisecond, Task: actor.Func(func(context.Context) error { return nil })},
 			},
 		})
 		time.Sleep(10500 * time.Millisecond)

@@ -161,8 +161,9 @@ func TestATreeKeepsItsPromisesWhateverIsDoneToIt(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 16 {
 		wg.Go(func() {
-			for range 150 {
+			for i := 0; i < 100 || (c.begun.Load() < 1000 && i < 10_000); i++ {
 				c.act(ctx)
+				time.Sleep(time.Duration(rand.IntN(1000)) * time.Microsecond)
 			}
 		})
 	}

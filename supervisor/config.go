@@ -25,6 +25,9 @@ type Config struct {
 	Intensity policy.Intensity
 	// AutoShutdown says whether significant children end the supervisor.
 	AutoShutdown AutoShutdown
+	// EndWhenEmpty ends the run when its last child has ended, with the joined
+	// errors of those that failed for good. Without children it ends at once.
+	EndWhenEmpty bool
 	// Limit is how many dynamic children there may be at a time, those that
 	// back off included. Zero sets no limit.
 	Limit int
@@ -49,9 +52,6 @@ type Config struct {
 	// Logger is the base of what actor.Logger returns; nil means the parent's,
 	// and slog.Default at a root.
 	Logger *slog.Logger
-
-	// endWhenEmpty ends the run with its last child.
-	endWhenEmpty bool
 }
 
 // Defaults are the settings that a spec inherits where its own are zero. Zero
@@ -71,7 +71,8 @@ type Defaults struct {
 // attempts need no permit, and listings show what is below.
 type Family interface {
 	actor.Task
-	Supervisor() *Supervisor
+	// Head returns the supervisor of what is below.
+	Head() *Supervisor
 }
 
 // Validate returns a *ConfigError for the first thing that cannot be used, the

@@ -85,6 +85,9 @@ func (s *Supervisor) Tree() Node {
 		}
 	}
 	n := Node{Path: r.name(), Name: s.cfg.Name}
+	if r.isSelf() {
+		n.Name, n.ID, n.Attempt = r.self.Actor().Name(), r.self.Actor().ID(), r.self.Number()
+	}
 	r.describe(&n)
 	return n
 }
@@ -167,7 +170,7 @@ func (c *child) node() Node {
 func (c *child) below() *run { return c.supervisor().current.Load() }
 
 // supervisor is the one that a child is, if it is a family.
-func (c *child) supervisor() *Supervisor { return c.Task().(Family).Supervisor() }
+func (c *child) supervisor() *Supervisor { return c.Task().(Family).Head() }
 
 // up says that the child does what it is there for, or has done it.
 func (c *child) up() bool {

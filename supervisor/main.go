@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -24,9 +26,10 @@ import (
 // with them.
 //
 // A program that wants more than defaults (a name, subscribers, a strategy, a
-// lame-duck delay) makes its own supervisor and calls its method Main.
+// lame-duck delay) makes its own supervisor and calls its method Main. As one of
+// specs it would be a child like any other, and run again when it fails.
 func Main(ctx context.Context, specs ...actor.Spec) error {
-	return New(Config{Children: specs, endWhenEmpty: true}).Main(ctx)
+	return New(Config{Children: specs, EndWhenEmpty: true}).Main(ctx)
 }
 
 // Main is Run for the length of a program: it also ends when the process is
@@ -76,7 +79,8 @@ type SignalError struct{ Signal os.Signal }
 func (e *SignalError) Error() string { return "signal: " + e.Signal.String() }
 
 // Dump writes what still runs, one task after the other: its state, for how
-// long, and the stacks of exactly its goroutines.
+// long, and the stacks of exactly its goroutines; then what is left of tasks that
+// have ended or were abandoned.
 func (s *Supervisor) Dump(w io.Writer) {
 	stacks := map[string][]actor.Goroutine{}
 	for _, g := range actor.Goroutines() {
@@ -86,12 +90,21 @@ func (s *Supervisor) Dump(w io.Writer) {
 	}
 	tree := s.Tree()
 	for n := range tree.All() {
-		if n.State.Ended() || n.IsSupervisor {
-			continue
+		if !n.State.Ended() && !n.IsSupervisor {
+			dump(w, stacks[n.Path], "%s: %s for %v, attempt %d", n.Path, n.State, time.Since(n.Since).Round(time.Millisecond), n.Attempt)
 		}
-		_, _ = fmt.Fprintf(w, "%s: %s for %v, attempt %d\n", n.Path, n.State, time.Since(n.Since).Round(time.Millisecond), n.Attempt)
-		for _, g := range stacks[n.Path] {
-			_, _ = fmt.Fprintf(w, "\t%d goroutine(s) at\n\t\t%s\n", g.Count, strings.ReplaceAll(strings.TrimSpace(g.Stack), "\n", "\n\t\t"))
+		if !n.State.Ended() {
+			delete(stacks, n.Path)
 		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(stacks)) {
+		dump(w, stacks[path], "%s: left behind", path)
+	}
+}
+
+func dump(w io.Writer, gs []actor.Goroutine, format string, args ...any) {
+	_, _ = fmt.Fprintf(w, format+"\n", args...)
+	for _, g := range gs {
+		_, _ = fmt.Fprintf(w, "\t%d goroutine(s) at\n\t\t%s\n", g.Count, strings.ReplaceAll(strings.TrimSpace(g.Stack), "\n", "\n\t\t"))
 	}
 }

@@ -18,9 +18,14 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 	if last != nil && last.Claim() && res.Exit.IsFailure() {
 		pause = c.pause(last, &res)
 	}
+	var left []*actor.StuckError
+	if c.set.family {
+		left = stuckBelow(res.Err)
+	}
 	r := c.run
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.keepLeft(left)
 	if c.attempt != last {
 		r.cameLate(c, last, &res)
 		return nil
@@ -91,7 +96,6 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause
 	r.tellAttemptEnded(c, at, res)
 	c.attempt = nil
 	r.releasePermit(c)
-	r.keepLeft(c, res.Err)
 	if res.Lost {
 		c.generation++
 		c.Relabel(int(c.generation))
@@ -377,10 +381,10 @@ func (r *run) childEnded(c *child, o *actor.Outcome, now time.Time) {
 	if c.set.spec.Significant {
 		r.significantEnded(c, o, now)
 	}
-	if r.cfg.endWhenEmpty && o.Kind == events.Failed {
+	if r.cfg.EndWhenEmpty && o.Kind == events.Failed {
 		r.keepFailure(c, o)
 	}
-	if r.group != nil || r.unready == c || r.starting != nil || r.cfg.endWhenEmpty {
+	if r.group != nil || r.unready == c || r.starting != nil || r.cfg.EndWhenEmpty {
 		r.poke()
 	}
 }

@@ -53,7 +53,7 @@ type run struct {
 	dueAt        time.Time // when the first of the watched is due
 	zombies      map[*actor.Attempt]zombie
 	left         []*actor.StuckError // by runs of supervisors below that are over
-	failed       []error             // of children, kept with endWhenEmpty
+	failed       []error             // of children, kept with EndWhenEmpty
 
 	starting *child    // next to look at in the start order; nil when all were started
 	unready  *child    // started, and its younger siblings wait for it
@@ -93,7 +93,7 @@ func newRun(s *Supervisor, ctx context.Context) *run {
 	r.env, _ = ctx.Value(envKey{}).(env)
 	if r.self = actor.Current(ctx); r.self != nil {
 		r.path = r.self.Actor().Path()
-		if fam, ok := r.self.Actor().Task().(Family); (!ok || fam.Supervisor() != s) && s.cfg.Name != "" {
+		if !r.isSelf() && s.cfg.Name != "" {
 			r.path += "/" + s.cfg.Name // run by hand from inside some other task
 		}
 	} else if s.cfg.Name != "" {
@@ -119,6 +119,16 @@ func newRun(s *Supervisor, ctx context.Context) *run {
 	}
 	r.declare()
 	return r
+}
+
+// isSelf says that the run is the attempt of a child, and not one that some
+// task makes by hand, or a root.
+func (r *run) isSelf() bool {
+	if r.self == nil {
+		return false
+	}
+	fam, ok := r.self.Actor().Task().(Family)
+	return ok && fam.Head() == r.s
 }
 
 // declare links the declared children, so that their names are taken before
@@ -221,7 +231,7 @@ func (r *run) step(now time.Time) (until time.Time, over bool) {
 	if r.stop == nil && r.group == nil {
 		until = within(until, r.stepStart(now))
 	}
-	if r.stop == nil && r.started && r.cfg.endWhenEmpty && r.alive == 0 && r.starting == nil && r.group == nil {
+	if r.stop == nil && r.started && r.cfg.EndWhenEmpty && r.alive == 0 && r.starting == nil && r.group == nil {
 		r.beginStop(errors.Join(r.failed...), false, now)
 	}
 	if r.stop != nil {

@@ -72,7 +72,8 @@ func (r *run) allStarted(now time.Time, toEnd bool) {
 	case !r.started:
 		r.started = true
 		r.tellSelf(events.SupervisorStarted, now, now.Sub(r.began), nil)
-		r.announce = r.self != nil && r.isSelf()
+		r.announce = r.isSelf()
+		r.s.setUp(true)
 	case !toEnd:
 		return
 	case r.state == StateRestarting:
@@ -81,13 +82,6 @@ func (r *run) allStarted(now time.Time, toEnd bool) {
 	if r.state == StateStarting || r.state == StateRestarting {
 		r.state, r.since = StateRunning, now
 	}
-}
-
-// isSelf says that the attempt in r.self is this supervisor's own, and not that
-// of a task that runs it by hand.
-func (r *run) isSelf() bool {
-	fam, ok := r.self.Actor().Task().(Family)
-	return ok && fam.Supervisor() == r.s
 }
 
 // Start adds a dynamic child: it is admitted or refused at once, and runs as

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -39,42 +40,31 @@ func stuckIn(o *actor.Outcome) []*actor.StuckError {
 	return stuckBelow(o.StopErr)
 }
 
-// stuckBelow looks only at what Run returns by itself, because it is called with
-// the lock held and a user's error may do anything.
-func stuckBelow(err error) []*actor.StuckError {
-	switch e := err.(type) { //nolint:errorlint // see above
-	case *StopError:
-		return e.Stuck
-	case *endError:
-		return e.left.Stuck
+// stuckBelow returns the tasks that the Run of a supervisor has named in err. It
+// may call a user's errors, so it is called without the lock.
+func stuckBelow(err error) (stuck []*actor.StuckError) {
+	defer func() { _ = recover() }() // of an As or Unwrap that panics
+	var left *StopError
+	if errors.As(err, &left) {
+		return left.Stuck
 	}
 	return nil
 }
 
 // keepLeft remembers what the run of a supervisor below has left behind.
-func (r *run) keepLeft(c *child, err error) {
-	if !c.set.family {
-		return
-	}
-	if r.stop != nil {
-		r.stop.stuck = append(r.stop.stuck, stuckBelow(err)...)
-	} else {
-		r.left = append(r.left, stuckBelow(err)...)
+func (r *run) keepLeft(stuck []*actor.StuckError) {
+	switch {
+	case len(stuck) == 0:
+	case r.stop != nil:
+		r.stop.stuck = append(r.stop.stuck, stuck...)
+	default:
+		r.left = append(r.left, stuck...)
 		r.left = r.left[max(len(r.left)-maxLeft, 0):]
 	}
 }
 
 // maxLeft bounds what is remembered of runs that are over.
 const maxLeft = 1000
-
-// endError is what Run returns when it ended by itself and left something.
-type endError struct {
-	err  error
-	left *StopError
-}
-
-func (e *endError) Error() string   { return e.err.Error() + "\n" + e.left.Error() }
-func (e *endError) Unwrap() []error { return []error{e.err, e.left} }
 
 // beginStop ends the run: the conductor stops the children and Run returns err.
 // Only the first call has an effect.
@@ -212,7 +202,7 @@ func (r *run) result() error {
 		if err == nil {
 			err = left
 		} else {
-			err = &endError{err: err, left: left}
+			err = errors.Join(err, left)
 		}
 	}
 	r.tellSelf(events.SupervisorStopped, now, now.Sub(r.stop.began), err)

@@ -256,3 +256,26 @@ func TestWhatEndsDuringALameDuckDelayDoesNotShortenIt(t *testing.T) {
 		}
 	})
 }
+
+func TestAStopDuringTheOrderedStartStopsWhatWasStarted(t *testing.T) {
+	bBubble(t, func(t *testing.T, _ chan struct{}) {
+		var notes bNotes
+		elder := notes.farewell("elder", time.Second)
+		slow := notes.farewell("slow", time.Second)
+		slow.AwaitReady = true
+		b := bRun(t, supervisor.Config{Strategy: supervisor.RestForOne, Children: []actor.Spec{elder, slow, notes.farewell("younger", 0)}})
+		h, _ := b.Handle("younger")
+		if err, took := b.stop(); err != nil || took != 2*time.Second {
+			t.Errorf("%v after %v", err, took)
+		}
+		if got, want := notes.list(), []string{"told slow", "gone slow", "told elder", "gone elder"}; !slices.Equal(got, want) {
+			t.Errorf("%v", got)
+		}
+		if o, ok := h.Outcome(); !ok || o.Kind != events.Stopped || o.Attempts != 0 {
+			t.Errorf("%+v", o)
+		}
+		if err := h.WaitReady(t.Context()); err == nil {
+			t.Error("it was never ready")
+		}
+	})
+}

@@ -24,6 +24,10 @@ type Supervisor struct {
 	once sync.Once
 	tree uint64 // tells the trees of a process apart; set once
 
+	upMu sync.Mutex
+	isUp bool          // guarded by upMu: the present run has started
+	up   chan struct{} // guarded by upMu: made for those that wait, closed when it has
+
 	current atomic.Pointer[run]
 	// stopBy is when the parent wants the present run to have stopped, in
 	// nanoseconds since the epoch; 0 when it has not said.
@@ -47,8 +51,8 @@ func (s *Supervisor) Spec(name string) actor.Spec {
 	return actor.Spec{Name: name, Task: s, AwaitReady: true, NoPermit: true, Grace: policy.Forever}
 }
 
-// Supervisor returns s: a supervisor is a Family.
-func (s *Supervisor) Supervisor() *Supervisor { return s }
+// Head returns s: a supervisor is a Family, and so is what embeds one.
+func (s *Supervisor) Head() *Supervisor { return s }
 
 // FromContext returns the supervisor that runs the task whose context ctx is or
 // derives from, or nil: so a task can start, list and stop its siblings.
@@ -76,11 +80,44 @@ func (s *Supervisor) Run(ctx context.Context) error {
 		return err
 	}
 	defer s.current.Store(nil)
+	defer s.setUp(false)
 	if err := r.subscribe(); err != nil {
 		return err
 	}
 	defer r.drain()
 	return r.conduct(ctx)
+}
+
+// WaitReady returns when the present run, or the next one, has started all its
+// declared children and they were ready; or, with its cause, when ctx has ended.
+// It is for programs that run a supervisor on a goroutine of their own.
+func (s *Supervisor) WaitReady(ctx context.Context) error {
+	s.upMu.Lock()
+	if s.isUp {
+		s.upMu.Unlock()
+		return nil
+	}
+	if s.up == nil {
+		s.up = make(chan struct{})
+	}
+	up := s.up
+	s.upMu.Unlock()
+	select {
+	case <-up:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait for supervisor %s to be ready: %w", s.cfg.rootPath(), context.Cause(ctx))
+	}
+}
+
+func (s *Supervisor) setUp(up bool) {
+	s.upMu.Lock()
+	defer s.upMu.Unlock()
+	s.isUp = up
+	if up && s.up != nil {
+		close(s.up)
+		s.up = nil
+	}
 }
 
 // SetConcurrency changes the limit of attempts that may run at a time in this

@@ -90,16 +90,19 @@ func leftBehind(c *child, o *actor.Outcome) error {
 // counts as no failure; a pause is cut short; a child that has ended gets a new
 // life with a new handle. The child's streak of failures is forgotten.
 func (s *Supervisor) Restart(ctx context.Context, address string) (*actor.Handle, error) {
-	c, err := s.find(ctx, "restart", address)
-	if err != nil {
-		return nil, err
-	}
-	if selfOrBelow(ctx, c) {
-		return nil, &ChildError{Act: "restart", Path: c.Path(), Err: ErrSelf}
-	}
-	c, begun, err := c.run.restart(c)
-	if err != nil {
-		return nil, err
+	var c *child
+	var begun chan struct{}
+	for begun == nil {
+		found, err := s.find(ctx, "restart", address)
+		if err != nil {
+			return nil, err
+		}
+		if selfOrBelow(ctx, found) {
+			return nil, &ChildError{Act: "restart", Path: found.Path(), Err: ErrSelf}
+		}
+		if c, begun, err = found.run.restart(found); err != nil {
+			return nil, err
+		}
 	}
 	select {
 	case <-begun:
@@ -113,7 +116,7 @@ func (s *Supervisor) Restart(ctx context.Context, address string) (*actor.Handle
 }
 
 // restart sets a restart going; begun is closed when the attempt has begun, or
-// when there will be none.
+// when there will be none. It is nil when c has been replaced or forgotten.
 func (r *run) restart(c *child) (life *child, begun chan struct{}, err error) {
 	r.mu.Lock()
 	defer r.unlock()
@@ -123,7 +126,7 @@ func (r *run) restart(c *child) (life *child, begun chan struct{}, err error) {
 	case r.stop != nil || !r.lame.IsZero() || (c.told == end && !c.state.Ended()):
 		return nil, nil, &ChildError{Act: "restart", Path: c.Path(), Err: ErrStopping}
 	case !c.linked:
-		return nil, nil, &ChildError{Act: "restart", Path: c.Path(), Err: ErrNotFound}
+		return nil, nil, nil
 	case c.state.Ended():
 		c = r.renew(c, now)
 		t := c.troubled()

@@ -51,6 +51,7 @@ func run(ctx context.Context, out io.Writer) error {
 		AutoShutdown: supervisor.AutoShutdownAll,
 		Subscribers:  []events.Subscriber{console.New(out).Subscriber()},
 	})
+	// Run returns when the app has ended. Main does the same, and obeys Ctrl-C.
 	return app.Run(ctx)
 }
 

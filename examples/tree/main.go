@@ -70,9 +70,6 @@ func run(ctx context.Context, out io.Writer) error {
 		Subscribers:  []events.Subscriber{console.New(out).Subscriber(), v.seen.Subscriber()},
 	})
 
-	// Main adds what a program needs to a tree: Ctrl-C stops it gracefully. A
-	// supervisor is a task like any other, and this one is not to be run again.
-	root := v.app.Spec("")
-	root.Restart = policy.Never
-	return supervisor.Main(ctx, root)
+	// Main is Run, and Ctrl-C stops the tree gracefully.
+	return v.app.Main(ctx)
 }

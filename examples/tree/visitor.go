@@ -71,8 +71,8 @@ func (v *visitor) get(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
+	_ = response.Body.Close()
 	v.say.Printf("GET %s -> %s: %s", path, response.Status, body)
 	return err
 }

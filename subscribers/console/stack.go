@@ -25,7 +25,7 @@ func (w *Writer) appendStacks(b []byte, e *events.Event) []byte {
 		}
 		return b
 	}
-	err, stack := panicIn(e.Err)
+	stack, err := panicIn(e.Err)
 	// An error may come up the whole tree: its stack is written once.
 	if err == nil || err == w.lastPanic { //nolint:errorlint // the very same, not one like it
 		return b
@@ -34,19 +34,19 @@ func (w *Writer) appendStacks(b []byte, e *events.Event) []byte {
 	return indent(b, origin(string(stack)))
 }
 
-// panicIn returns what in the chain of err has a stack, and the stack.
-func panicIn(err error) (error, []byte) {
+// panicIn finds what has a stack in the chain of err, and returns both.
+func panicIn(err error) (stack []byte, has error) {
 	var p *actor.PanicError
 	if errors.As(err, &p) {
-		return p, p.Stack
+		return p.Stack, p
 	}
 	var x *actor.GoexitError
 	if errors.As(err, &x) {
-		return x, x.Stack
+		return x.Stack, x
 	}
 	var h *events.HandlerPanic
 	if errors.As(err, &h) {
-		return h, h.Stack
+		return h.Stack, h
 	}
 	return nil, nil
 }

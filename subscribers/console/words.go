@@ -26,11 +26,11 @@ const wordWidth = 10
 
 // words holds the word of each kind. What ended is said by how it ended: see wordOf.
 var words = map[events.Kind]word{
-	events.SupervisorStarted:  {"up", green, "children"},
-	events.SupervisorStopping: {"closing", yellow, "children"},
-	events.SupervisorStopped:  {"down", "", "children"},
-	events.GroupRestarting:    {"regrouping", yellow, "members"},
-	events.GroupRestarted:     {"regrouped", green, "members"},
+	events.SupervisorStarted:  {"up", green, ""},
+	events.SupervisorStopping: {"closing", yellow, ""},
+	events.SupervisorStopped:  {"down", "", ""},
+	events.GroupRestarting:    {"regrouping", yellow, ""},
+	events.GroupRestarted:     {"regrouped", green, ""},
 	events.IntensityExceeded:  {"too often", red, "restarts"},
 	events.TaskAdded:          {"added", "", ""},
 	events.TaskReady:          {"ready", green, ""},
@@ -61,7 +61,7 @@ func wordOf(e *events.Event) word {
 		w.color = green
 	case e.Kind == events.TaskFinished && (e.Outcome == events.Failed || e.Outcome == events.Abandoned):
 		w.color = red
-	case e.Kind == events.RetryScheduled && e.Count == 0 && e.Err == nil:
+	case e.Kind == events.RetryScheduled && e.Count == 0:
 		return word{text: "repeating"} // a success is followed by the next attempt
 	}
 	return w
