@@ -25,22 +25,23 @@ func main() {
 
 func run(ctx context.Context, out io.Writer) error {
 	say := log.New(out, "", 0)
-	var app *supervisor.Supervisor
 	manager := actor.Spec{
-		Name:        "manager",
-		Restart:     policy.Never,
-		Significant: true, // its end is the end of the app, see AutoShutdown
-		Task:        actor.Func(func(ctx context.Context) error { return manage(ctx, app, say) }),
+		Name:    "manager",
+		Restart: policy.Never,
+		Task:    actor.Func(func(ctx context.Context) error { return manage(ctx, say) }),
 	}
-	app = supervisor.New(supervisor.Config{
+	app := supervisor.New(supervisor.Config{
 		Name:         "app",
 		Children:     []actor.Spec{manager},
-		AutoShutdown: supervisor.AutoShutdownAny,
+		EndWhenEmpty: true, // nothing left to run is the end of the app
 	})
 	return app.Run(ctx)
 }
 
-func manage(ctx context.Context, app *supervisor.Supervisor, say *log.Logger) error {
+func manage(ctx context.Context, say *log.Logger) error {
+	// A task finds the supervisor that runs it by its context.
+	app := supervisor.FromContext(ctx)
+
 	// Start returns when the child is admitted. The ctx is only for the call: the
 	// child is the supervisor's from now on, and would survive the manager.
 	tick := func(ctx context.Context) error { return tick(ctx, say) }

@@ -25,8 +25,7 @@ func main() {
 
 func run(ctx context.Context, out io.Writer) error {
 	say := log.New(out, "", 0)
-	var app *supervisor.Supervisor
-	app = supervisor.New(supervisor.Config{
+	app := supervisor.New(supervisor.Config{
 		Name: "app",
 		Children: []actor.Spec{
 			{
@@ -35,13 +34,12 @@ func run(ctx context.Context, out io.Writer) error {
 				Restart: policy.Always,
 			},
 			{
-				Name:        "operator",
-				Task:        actor.Func(func(ctx context.Context) error { return operate(ctx, app, say) }),
-				Restart:     policy.Never,
-				Significant: true, // its end is the end of the app
+				Name:    "operator",
+				Task:    actor.Func(func(ctx context.Context) error { return operate(ctx, say) }),
+				Restart: policy.Never,
 			},
 		},
-		AutoShutdown: supervisor.AutoShutdownAny,
+		EndWhenEmpty: true,
 	})
 	return app.Run(ctx)
 }
@@ -59,7 +57,8 @@ func work(ctx context.Context, say *log.Logger) error {
 	}
 }
 
-func operate(ctx context.Context, app *supervisor.Supervisor, say *log.Logger) error {
+func operate(ctx context.Context, say *log.Logger) error {
+	app := supervisor.FromContext(ctx)
 	select {
 	case <-time.After(250 * time.Millisecond):
 	case <-ctx.Done():
