@@ -61,7 +61,7 @@
 //	task_stopping        ID Path (Attempt) Reason
 //	task_stuck           ID Path Attempt Generation Reason, Err: its stacks, Elapsed: since it was told to stop, Count: how often told
 //	task_abandoned       ID Path Attempt Generation Reason Err, Elapsed: since it was told to stop
-//	task_returned        ID Path Attempt Generation (Err: what it returned), Elapsed: since the attempt started
+//	task_returned        ID Path Attempt Generation Exit (Err: what it returned), Elapsed: since the attempt started
 //	task_finished        ID Path Attempt Outcome (Reason) (Err), Elapsed: since it was added
 //	task_removed         ID Path
 //	events_lost          Subscriber, Count: events lost

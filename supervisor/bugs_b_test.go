@@ -2,7 +2,7 @@ package supervisor_test
 
 import (
 	"context"
-	"slices"
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,26 +10,21 @@ import (
 	"github.com/taskvisor/taskvisor/supervisor"
 )
 
-func TestAFamilyThatWrapsTheErrorOfItsSupervisorStillNamesTheStuck(t *testing.T) {
-	bBubble(t, func(t *testing.T, gate chan struct{}) {
-		fam := &bFamily{
-			Supervisor: supervisor.New(supervisor.Config{Children: []actor.Spec{{Name: "deaf", Task: bDeaf(gate), Grace: time.Second}}}),
-			around: func(ctx context.Context, run func(context.Context) error) error {
-				if err := run(ctx); err != nil {
-					return &bWrapped{err}
-				}
-				return nil
-			},
+func TestATaskThatHasJustEndedIsNoLeak(t *testing.T) {
+	var specs []actor.Spec
+	for i := range 50 {
+		specs = append(specs, actor.Spec{Name: fmt.Sprint(i), Task: actor.Func(bIdle)})
+	}
+	s := supervisor.New(supervisor.Config{Children: specs})
+	for range 100 {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Millisecond)
+		err := s.Run(ctx)
+		cancel()
+		if err != nil {
+			t.Fatal(err)
 		}
-		b := bRun(t, supervisor.Config{Children: []actor.Spec{{Name: "fam", Task: fam}}})
-		err, _ := b.stop()
-		if got := bStuck(err); !slices.Equal(got, []string{"/app/fam/deaf"}) {
-			t.Errorf("stuck are %v, Run returned %v", got, err)
+		if leaks := s.Leaks(); len(leaks) > 0 {
+			t.Fatalf("Run has returned nil, and this is said to be left:\n%s\n%s", leaks[0].Path, leaks[0].Stack)
 		}
-	})
+	}
 }
-
-type bWrapped struct{ err error }
-
-func (e *bWrapped) Error() string { return "family: " + e.err.Error() }
-func (e *bWrapped) Unwrap() error { return e.err }

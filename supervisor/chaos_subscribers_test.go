@@ -178,9 +178,9 @@ func TestLeaksAreTheGoroutinesThatOutliveTheirTask(t *testing.T) {
 		}
 		b.stop()
 		other.mustStop()
+		synctest.Wait()
 		if got, want := leaks(), []string{"bHangInHelper", "bHangInLeaf", "bHangInOther", "bHangInPlain"}; !slices.Equal(got, want) {
 			t.Errorf("after the run: %v, want %v", got, want)
 		}
-		synctest.Wait()
 	})
 }

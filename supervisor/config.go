@@ -55,7 +55,9 @@ type Config struct {
 }
 
 // Defaults are the settings that a spec inherits where its own are zero. Zero
-// here means the constants of package policy.
+// here means the constants of package policy. Supervisors below inherit Backoff
+// and ResetAfter only: the rest is meant for tasks. Their StartTimeout is the sum
+// of their children's, and their Grace is Forever.
 type Defaults struct {
 	Backoff      policy.Backoff
 	MaxRetries   int
@@ -183,8 +185,12 @@ type settings struct {
 
 // resolve fills in what spec leaves open.
 func (d *Defaults) resolve(spec actor.Spec) *settings {
-	_, family := spec.Task.(Family)
-	set := &settings{given: spec, family: family, budgetHeals: spec.ResetAfter != 0 || d.ResetAfter != 0}
+	fam, family := spec.Task.(Family)
+	given := spec
+	if family {
+		d = &Defaults{Backoff: d.Backoff, ResetAfter: d.ResetAfter, StartTimeout: fam.Head().startBound()}
+	}
+	set := &settings{given: given, family: family, budgetHeals: spec.ResetAfter != 0 || d.ResetAfter != 0}
 	if spec.Backoff.IsZero() {
 		spec.Backoff = d.Backoff
 	}
@@ -205,6 +211,19 @@ func (d *Defaults) resolve(spec actor.Spec) *settings {
 	}
 	set.spec, set.rules = spec, spec.Rules()
 	return set
+}
+
+// startBound is how long a start may take that leaves each declared child the
+// time that its own settings give it.
+func (s *Supervisor) startBound() time.Duration {
+	var sum time.Duration
+	for i := range s.cfg.Children {
+		spec := s.cfg.Defaults.resolve(s.cfg.Children[i]).spec
+		if spec.AwaitReady {
+			sum += min(spec.StartTimeout, policy.Forever-sum)
+		}
+	}
+	return max(sum, policy.DefaultStartTimeout)
 }
 
 // first returns the first value that is not zero.

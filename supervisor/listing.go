@@ -3,6 +3,7 @@ package supervisor
 import (
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -57,7 +58,7 @@ type Node struct {
 }
 
 // All yields the node and everything below it, elders first.
-func (n *Node) All() iter.Seq[*Node] {
+func (n Node) All() iter.Seq[*Node] {
 	return func(yield func(*Node) bool) { n.walk(yield) }
 }
 
@@ -209,11 +210,22 @@ func (s *Supervisor) Leaks(ignore ...string) []actor.Goroutine {
 	}
 	var leaks []actor.Goroutine
 	for _, g := range actor.Goroutines() {
-		if g.Tree() == s.treeNumber() && !live[g.Label] && !g.Calls(ignore...) {
+		if g.Tree() == s.treeNumber() && !live[g.Label] && !leaving(g) && !g.Calls(ignore...) {
 			leaks = append(leaks, g)
 		}
 	}
 	return leaks
+}
+
+// leaving says that a goroutine is an actor's own and on its way out: it has
+// left the task, or even its last function.
+func leaving(g actor.Goroutine) bool {
+	const actors = "github.com/taskvisor/taskvisor/actor."
+	if strings.HasPrefix(g.Stack, "runtime.goexit") {
+		return true
+	}
+	own := strings.Contains(g.Stack, actors+"(*Actor).live") || strings.Contains(g.Stack, actors+"(*Actor).proceed")
+	return own && !strings.Contains(g.Stack, actors+"(*Attempt).run")
 }
 
 // labels adds the labels of all tasks that have a goroutine.

@@ -35,7 +35,8 @@ func Main(ctx context.Context, specs ...actor.Spec) error {
 // Main is Run for the length of a program: it also ends when the process is
 // asked to go by SIGINT or SIGTERM, gracefully at the first signal. A second one
 // prints the stacks of what is still running and exits the process with 128 and
-// the signal's number.
+// the signal's number. In a testing/synctest bubble use Run: signals come from
+// outside.
 func (s *Supervisor) Main(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

@@ -85,10 +85,11 @@ func leftBehind(c *child, o *actor.Outcome) error {
 }
 
 // Restart has a child make a new attempt now and returns its handle when that
-// has begun. When ctx ends first it returns the handle and the cause, and the
-// restart goes on; with a ctx that has ended already nothing is done. A running attempt is stopped first, which
-// counts as no failure; a pause is cut short; a child that has ended gets a new
-// life with a new handle. The child's streak of failures is forgotten.
+// has begun. A running attempt is stopped first, which counts as no failure; a
+// pause is cut short; a child that has ended gets a new life with a new handle.
+// The child's streak of failures is forgotten. When ctx ends first it returns the
+// handle and the cause, and the restart goes on; with a ctx that has ended already
+// nothing is done.
 func (s *Supervisor) Restart(ctx context.Context, address string) (*actor.Handle, error) {
 	var c *child
 	var begun chan struct{}
