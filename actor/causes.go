@@ -10,17 +10,17 @@ import (
 // The causes with which the context of an attempt ends, as context.Cause gives
 // them. Compare with errors.Is.
 var (
-	// ErrShutdown: the supervisor stops.
+	// ErrShutdown means: the supervisor stops.
 	ErrShutdown error = &cause{events.ReasonShutdown, "taskvisor: the supervisor shuts down"}
-	// ErrStopped: the task was stopped by a call of Stop.
+	// ErrStopped means: the task was stopped by a call of Stop.
 	ErrStopped error = &cause{events.ReasonStopped, "taskvisor: the task was stopped"}
-	// ErrRemoved: the task was removed by a call of Remove.
+	// ErrRemoved means: the task was removed by a call of Remove.
 	ErrRemoved error = &cause{events.ReasonRemoved, "taskvisor: the task was removed"}
-	// ErrRestarted: the task was restarted by a call of Restart.
+	// ErrRestarted means: the task was restarted by a call of Restart.
 	ErrRestarted error = &cause{events.ReasonRestarted, "taskvisor: the task was restarted"}
-	// ErrGroup: a sibling failed and the task is restarted with its group.
+	// ErrGroup means: a sibling failed and the task is restarted with its group.
 	ErrGroup error = &cause{events.ReasonGroup, "taskvisor: the task is restarted with its group"}
-	// ErrReturned: Run has returned, and what it left behind should end.
+	// ErrReturned means: Run has returned, and what it left behind should end.
 	ErrReturned error = &cause{events.ReasonReturned, "taskvisor: the attempt has returned"}
 )
 

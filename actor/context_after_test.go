@@ -40,6 +40,24 @@ func TestAfterFuncIsCalledOnceWhenTheContextEnds(t *testing.T) {
 	})
 }
 
+// Package context takes a function back when a derived context has ended.
+func TestAFunctionThatWasTakenBackIsNotCalled(t *testing.T) {
+	bubble(t, supervisor.Config{}, func(t *testing.T, app *supervisor.Supervisor) {
+		ctx, _ := hold(t, app, actor.Spec{})
+		after := ctx.(interface{ AfterFunc(func()) func() bool })
+		var calls atomic.Int32
+		takeBack := after.AfterFunc(func() { t.Error("called") })
+		stays := after.AfterFunc(func() { calls.Add(1) })
+		if !takeBack() || takeBack() {
+			t.Error("not taken back, or twice")
+		}
+		stop(t, app, "task")
+		if stays() || calls.Load() != 1 {
+			t.Errorf("taken back after the end, or called %d times", calls.Load())
+		}
+	})
+}
+
 // Package context calls the method with a lock held that the function takes.
 func TestAfterFuncIsCalledOnAnotherGoroutineWhenTheContextHasEnded(t *testing.T) {
 	bubble(t, supervisor.Config{}, func(t *testing.T, app *supervisor.Supervisor) {

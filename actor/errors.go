@@ -12,7 +12,7 @@ import (
 var (
 	// Done is returned by a task that has nothing left to do: it ends as a
 	// success under any restart policy.
-	Done = errors.New("taskvisor: done")
+	Done = errors.New("taskvisor: done") //nolint:staticcheck // no failure, and it reads as what it says: return actor.Done
 	// ErrNoTask is returned for a context that does not belong to a task.
 	ErrNoTask = errors.New("taskvisor: the context belongs to no task")
 	// ErrEnded is returned to a helper that comes after its attempt has ended.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
@@ -120,6 +121,19 @@ func TestAnAttemptAfterAGoexitIsLabelledLikeTheFirst(t *testing.T) {
 	if counts != [2]int{1, 1} {
 		t.Errorf("the attempts saw %v goroutines of the task", counts)
 	}
+}
+
+func TestATaskThatBacksOffAfterAGoexitIsFoundByItsLabel(t *testing.T) {
+	bubble(t, supervisor.Config{}, func(t *testing.T, app *supervisor.Supervisor) {
+		start(t, app, actor.Spec{
+			Backoff: policy.Constant(time.Hour),
+			Task:    actor.Func(func(context.Context) error { runtime.Goexit(); return nil }),
+		})
+		synctest.Wait()
+		if n := goroutinesOf("/task"); n != 1 {
+			t.Errorf("it has %d goroutines, want one", n)
+		}
+	})
 }
 
 func TestAGoexitAfterAStopIsAStop(t *testing.T) {

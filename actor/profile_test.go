@@ -59,6 +59,7 @@ func TestWhatIsNoProfileHasNoTasks(t *testing.T) {
 		"nothing":                        "",
 		"a header alone":                 "goroutine profile: total 0\n",
 		"no count":                       "x @ 0x1\n# labels: {\"task\":\"/a#1.1\"}\n" + frame,
+		"a count of none":                "0 @ 0x1\n# labels: {\"task\":\"/a#1.1\"}\n" + frame,
 		"an open quote":                  "1 @ 0x1\n# labels: {\"task\":\"/a#1.1\n" + frame,
 		"a value without quotes":         "1 @ 0x1\n# labels: {\"task\":/a#1.1}\n" + frame,
 		"a key without a value":          "1 @ 0x1\n# labels: {\"task\"}\n" + frame,

@@ -58,7 +58,7 @@ func (s *steering) read(err error) {
 				s.hasAfter, s.after = true, max(e.RetryAfter(), 0)
 			}
 		}
-		if err == Done { //nolint:errorlint // the chain is walked here
+		if err == Done {
 			s.decide(policy.Finished)
 		}
 		if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the chain is walked here

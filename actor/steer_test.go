@@ -123,6 +123,7 @@ func TestAnErrorSetsTheNextDelay(t *testing.T) {
 		{"any error with the method counts", around(limited{time.Hour}), time.Hour},
 		{"a negative wish of such an error is zero", limited{-time.Hour}, 0},
 		{"the outer of two wishes counts", actor.RetryAfter(actor.RetryAfter(errBoom, time.Hour), time.Second), time.Second},
+		{"a wish inside the value of a panic does not count", &actor.PanicError{Value: actor.RetryAfter(errBoom, time.Hour)}, backoff},
 		{"a contained wish does not count", actor.Contain(actor.RetryAfter(errBoom, time.Hour)), backoff},
 	} {
 		t.Run(c.says, func(t *testing.T) {

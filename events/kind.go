@@ -8,47 +8,47 @@ type Kind uint8
 
 const (
 	_ Kind = iota
-	// SupervisorStarted: the declared children of a supervisor are up.
+	// SupervisorStarted means: the declared children of a supervisor are up.
 	SupervisorStarted
-	// SupervisorStopping: a supervisor begins to stop its children.
+	// SupervisorStopping means: a supervisor begins to stop its children.
 	SupervisorStopping
-	// SupervisorStopped: a supervisor has stopped, and so have its children but
+	// SupervisorStopped means: a supervisor has stopped, and so have its children but
 	// for those that were abandoned.
 	SupervisorStopped
-	// GroupRestarting: a failure restarts several children together.
+	// GroupRestarting means: a failure restarts several children together.
 	GroupRestarting
-	// GroupRestarted: the children that were restarted together are up again.
+	// GroupRestarted means: the children that were restarted together are up again.
 	GroupRestarted
-	// IntensityExceeded: the children of a supervisor failed too often, and it
+	// IntensityExceeded means: the children of a supervisor failed too often, and it
 	// gives up.
 	IntensityExceeded
-	// TaskAdded: a supervisor has taken in a task, which has not run yet.
+	// TaskAdded means: a supervisor has taken in a task, which has not run yet.
 	TaskAdded
-	// TaskReady: a task said that it is ready.
+	// TaskReady means: a task said that it is ready.
 	TaskReady
-	// AttemptStarted: a task is about to be run.
+	// AttemptStarted means: a task is about to be run.
 	AttemptStarted
-	// AttemptEnded: a run of a task has ended. Exit says how.
+	// AttemptEnded means: a run of a task has ended. Exit says how.
 	AttemptEnded
-	// RetryScheduled: a task will be run again after a delay.
+	// RetryScheduled means: a task will be run again after a delay.
 	RetryScheduled
-	// TaskStopping: a task is told to stop. Reason says why.
+	// TaskStopping means: a task is told to stop. Reason says why.
 	TaskStopping
-	// TaskStuck: an attempt has not ended within its grace.
+	// TaskStuck means: an attempt has not ended within its grace.
 	TaskStuck
-	// TaskAbandoned: a stuck attempt is no longer waited for.
+	// TaskAbandoned means: a stuck attempt is no longer waited for.
 	TaskAbandoned
-	// TaskReturned: an abandoned attempt has returned after all, which changes
+	// TaskReturned means: an abandoned attempt has returned after all, which changes
 	// nothing.
 	TaskReturned
-	// TaskFinished: a task has ended and is not run again. Outcome says how.
+	// TaskFinished means: a task has ended and is not run again. Outcome says how.
 	TaskFinished
-	// TaskRemoved: a supervisor has forgotten a task, and its name is free.
+	// TaskRemoved means: a supervisor has forgotten a task, and its name is free.
 	TaskRemoved
-	// EventsLost: events did not fit into a subscriber's queue. Only that
+	// EventsLost means: events did not fit into a subscriber's queue. Only that
 	// subscriber is told, whatever its Kinds.
 	EventsLost
-	// SubscriberPanicked: a subscriber's handler panicked. Only the other
+	// SubscriberPanicked means: a subscriber's handler panicked. Only the other
 	// subscribers are told.
 	SubscriberPanicked
 )

@@ -21,7 +21,7 @@ func TestAPanicCostsOneEventAndIsToldToTheOthers(t *testing.T) {
 	}{
 		{"a panic with a text", func() { panic("oh") }, nil},
 		{"a panic with an error", func() { panic(io.ErrNoProgress) }, io.ErrNoProgress},
-		{"a panic with nil", func() { panic(nil) }, nil},
+		{"a panic with nil", func() { panic(any(nil)) }, nil}, //nolint:govet // nil is the case
 		{"a Goexit", runtime.Goexit, nil},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestAPanicCostsOneEventAndIsToldToTheOthers(t *testing.T) {
 				if !bytes.Contains(fall.Stack, []byte("panics_test.go")) {
 					t.Errorf("the stack does not show the handler:\n%s", fall.Stack)
 				}
-				if s := sub.Stats(); s.Delivered != 4 || s.Panics != 1 || s.LastPanic != error(fall) {
+				if s := sub.Stats(); s.Delivered != 4 || s.Panics != 1 || s.LastPanic != error(fall) { //nolint:errorlint // the very value
 					t.Errorf("the figures are %+v", s)
 				}
 			})

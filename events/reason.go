@@ -7,25 +7,25 @@ type Reason uint8
 
 const (
 	_ Reason = iota
-	// ReasonShutdown: its supervisor stops.
+	// ReasonShutdown means: its supervisor stops.
 	ReasonShutdown
-	// ReasonStopped: somebody asked for it.
+	// ReasonStopped means: somebody asked for it.
 	ReasonStopped
-	// ReasonRemoved: somebody asked to stop and forget it.
+	// ReasonRemoved means: somebody asked to stop and forget it.
 	ReasonRemoved
-	// ReasonRestarted: somebody asked to restart it.
+	// ReasonRestarted means: somebody asked to restart it.
 	ReasonRestarted
-	// ReasonGroup: it is restarted together with a sibling that failed.
+	// ReasonGroup means: it is restarted together with a sibling that failed.
 	ReasonGroup
-	// ReasonReplaced: another takes its place.
+	// ReasonReplaced means: another takes its place.
 	ReasonReplaced
-	// ReasonTimeout: it ran for longer than its timeout.
+	// ReasonTimeout means: it ran for longer than its timeout.
 	ReasonTimeout
-	// ReasonStalled: it gave no sign of life for longer than agreed.
+	// ReasonStalled means: it gave no sign of life for longer than agreed.
 	ReasonStalled
-	// ReasonReturned: it helped an attempt that has returned.
+	// ReasonReturned means: it helped an attempt that has returned.
 	ReasonReturned
-	// ReasonHelper: one of its helper goroutines failed.
+	// ReasonHelper means: one of its helper goroutines failed.
 	ReasonHelper
 )
 

@@ -49,7 +49,7 @@ func TestDecidingDoesNotAllocate(t *testing.T) {
 	for name, decide := range map[string]func(){
 		"Window.Allow": func() { now = now.Add(5 * ms); w.Allow(in, now) },
 		"Window.InUse": func() { w.InUse(in, now) },
-		"Rules.Next":   func() { r.Next(Failed, 3) },
+		"Rules.Next":   func() { _ = r.Next(Failed, 3) },
 		"NextBackOff":  func() { series.NextBackOff() },
 		"Bounds":       func() { Backoff{}.Bounds(20) },
 		"Exit.String":  func() { _ = TimedOut.String() },

@@ -37,11 +37,10 @@ func (s *Supervisor) find(ctx context.Context, act, address string) (*child, err
 		case !deeper:
 			return c, nil
 		}
-		fam, ok := c.Task().(Family)
-		if !ok {
+		if c.head == nil {
 			return nil, &ChildError{Act: act, Path: address, Err: ErrNotFound}
 		}
-		if r = fam.Head().current.Load(); r == nil {
+		if r = c.head.current.Load(); r == nil {
 			return nil, &ChildError{Act: act, Path: address, Err: ErrNotRunning}
 		}
 		rest = below

@@ -28,7 +28,7 @@ func TestSubscribersThatPanicExitOrBlockDoNotDisturbTheTree(t *testing.T) {
 				{Name: "repeats", Restart: policy.Always, Every: 50 * time.Millisecond, Task: actor.Func(func(context.Context) error { return nil })},
 			},
 		})
-		time.Sleep(10500 * time.Millisecond)
+		rest(10500 * time.Millisecond)
 		if n := b.node("/app/fails"); n.Attempt != 11 {
 			t.Errorf("attempt %d", n.Attempt)
 		}
@@ -48,7 +48,7 @@ func TestRunDrainsItsSubscribersBeforeItReturns(t *testing.T) {
 			cfg := supervisor.Config{
 				Name: "app",
 				Subscribers: []events.Subscriber{{Name: "slow", Handler: events.HandlerFunc(func(e events.Event) {
-					time.Sleep(100 * time.Millisecond)
+					rest(100 * time.Millisecond)
 					seen = append(seen, e.Kind)
 				})}},
 				Children: []actor.Spec{{Name: "a", Task: actor.Func(bIdle)}, {Name: "b", Task: actor.Func(bIdle)}},
@@ -90,7 +90,7 @@ func TestASubscriberMayActOnTheTree(t *testing.T) {
 			Children: []actor.Spec{{Name: "a", Task: actor.Func(bIdle)}},
 		})
 		go func() {
-			time.Sleep(time.Second)
+			rest(time.Second)
 			if n := s.Children()[0]; n.Attempt != 50 {
 				t.Errorf("attempt %d", n.Attempt)
 			}
@@ -104,7 +104,7 @@ func TestATaskThatReturnsAtOnceForEverRunsOncePerMillisecondAtMost(t *testing.T)
 		b := bRun(t, supervisor.Config{Children: []actor.Spec{
 			{Name: "a", Restart: policy.Always, Task: actor.Func(func(context.Context) error { return nil })},
 		}})
-		time.Sleep(time.Second - 1)
+		rest(time.Second - 1)
 		if n := b.node("/app/a"); n.Attempt != 1000 {
 			t.Errorf("%d attempts in a second", n.Attempt)
 		}
@@ -123,7 +123,7 @@ func TestAGoroutineThatATaskExitsIsAFailureLikeAnyOther(t *testing.T) {
 		}})
 		h, _ := b.Handle("exits")
 		late, _ := b.Handle("late")
-		time.Sleep(time.Hour)
+		rest(time.Hour)
 		if o, ok := h.Outcome(); !ok || o.Kind != events.Failed || o.Attempts != 100 {
 			t.Errorf("%+v", o)
 		}
@@ -164,7 +164,7 @@ func TestLeaksAreTheGoroutinesThatOutliveTheirTask(t *testing.T) {
 		if got := leaks(); len(got) != 0 {
 			t.Errorf("while all of them run: %v", got)
 		}
-		time.Sleep(2500 * time.Millisecond)
+		rest(2500 * time.Millisecond)
 		if got, want := leaks(), []string{"bHangInHelper", "bHangInLeaf", "bHangInPlain"}; !slices.Equal(got, want) {
 			t.Errorf("%v, want %v", got, want)
 		}

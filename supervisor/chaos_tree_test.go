@@ -58,9 +58,9 @@ func (c *bChaos) misbehave(ctx context.Context) error {
 	case 3:
 		runtime.Goexit()
 	case 4:
-		time.Sleep(bChaosLag) // deaf for longer than its grace
+		linger(bChaosLag) // deaf for longer than its grace
 	case 5:
-		_ = actor.Go(ctx, func(context.Context) error { time.Sleep(time.Millisecond); return errOfB })
+		_ = actor.Go(ctx, func(context.Context) error { linger(time.Millisecond); return errOfB })
 	case 6:
 		return actor.RetryAfter(errOfB, time.Millisecond)
 	case 7:
@@ -163,7 +163,7 @@ func TestATreeKeepsItsPromisesWhateverIsDoneToIt(t *testing.T) {
 		wg.Go(func() {
 			for i := 0; i < 100 || (c.begun.Load() < 1000 && i < 10_000); i++ {
 				c.act(ctx)
-				time.Sleep(time.Duration(rand.IntN(1000)) * time.Microsecond)
+				linger(time.Duration(rand.IntN(1000)) * time.Microsecond)
 			}
 		})
 	}
@@ -180,14 +180,14 @@ func TestATreeKeepsItsPromisesWhateverIsDoneToIt(t *testing.T) {
 
 	// Whatever was left behind returns soon, and then nothing is left.
 	for end := time.Now().Add(5 * time.Second); c.active.Load() > 0 && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
+		linger(time.Millisecond)
 	}
 	if err := bus.Close(bWithin(t, 10*time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	c.check(lost.Stats().Lost)
 	for end := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before && time.Now().Before(end); {
-		time.Sleep(time.Millisecond)
+		linger(time.Millisecond)
 	}
 	if n := runtime.NumGoroutine(); n > before {
 		t.Errorf("%d goroutines are left, %d of them of tasks:\n%v", n-before, len(c.root.Leaks()), c.root.Leaks())

@@ -23,8 +23,9 @@ const (
 type child struct {
 	actor.Actor
 	run        *run
-	set        *settings // read only
-	prev, next *child    // start order
+	set        *settings   // read only
+	head       *Supervisor // of a family, else nil; read only
+	prev, next *child      // start order
 	attempt    *actor.Attempt
 	trouble    *trouble      // nil while all goes well
 	since      time.Time     // when it came into its state

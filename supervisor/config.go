@@ -154,6 +154,11 @@ func (c *Config) admissible(spec *actor.Spec) error {
 	if err := spec.Validate(); err != nil {
 		return err
 	}
+	if fam, ok := spec.Task.(Family); ok && fam.Head() == nil {
+		return &actor.SpecError{Name: spec.Name, Err: &policy.FieldError{
+			Field: "Task", Value: nil, Reason: "is a Family without a Head",
+		}}
+	}
 	if spec.Significant && c.AutoShutdown == AutoShutdownNever {
 		return &actor.SpecError{Name: spec.Name, Err: &policy.FieldError{
 			Field: "Significant", Value: true, Reason: "needs a supervisor with AutoShutdown",

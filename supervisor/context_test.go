@@ -41,7 +41,7 @@ func TestATaskFindsTheSupervisorThatRunsIt(t *testing.T) {
 func TestWaitReadyReturnsWhenTheDeclaredChildrenAreReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := actor.Spec{Name: "slow", AwaitReady: true, Task: actor.Func(func(ctx context.Context) error {
-			time.Sleep(3 * time.Second)
+			rest(3 * time.Second)
 			actor.Ready(ctx)
 			<-ctx.Done()
 			return nil
@@ -77,7 +77,7 @@ func TestWaitReadyReturnsWhenTheDeclaredChildrenAreReady(t *testing.T) {
 func TestARunThatEndsWhenEmptyReturnsWhatFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		app := supervisor.New(supervisor.Config{Name: "app", EndWhenEmpty: true, Children: []actor.Spec{
-			{Name: "good", Task: actor.Func(func(context.Context) error { time.Sleep(time.Minute); return nil })},
+			{Name: "good", Task: actor.Func(func(context.Context) error { rest(time.Minute); return nil })},
 			{Name: "bad", Restart: policy.Never, Task: actor.Func(func(context.Context) error { return errBoom })},
 		}})
 		began := time.Now()
@@ -138,7 +138,7 @@ func TestASupervisorThatIsRestartedWaitsForItsStuckTasks(t *testing.T) {
 		go func() { done <- app.Run(ctx) }()
 		synctest.Wait()
 		go func() {
-			time.Sleep(10 * time.Minute)
+			rest(10 * time.Minute)
 			close(gate)
 		}()
 		began := time.Now()

@@ -13,20 +13,20 @@ import (
 // What a call may be answered with. The errors that are returned say which
 // path; compare with errors.Is.
 var (
-	// ErrNotRunning: the supervisor has not been run yet, or has ended.
+	// ErrNotRunning means: the supervisor has not been run yet, or has ended.
 	ErrNotRunning = errors.New("supervisor is not running")
-	// ErrRunning: a supervisor can be run only once at a time.
+	// ErrRunning means: a supervisor can be run only once at a time.
 	ErrRunning = errors.New("supervisor is running already")
-	// ErrStopping: the supervisor, or the child, is being stopped.
+	// ErrStopping means: the supervisor, or the child, is being stopped.
 	ErrStopping = errors.New("is being stopped")
-	// ErrNotFound: no such child.
+	// ErrNotFound means: no such child.
 	ErrNotFound = errors.New("no such child")
-	// ErrExists: the name is taken, by a running child or by the record of one
+	// ErrExists means: the name is taken, by a running child or by the record of one
 	// that has ended; the latter can be restarted or removed.
 	ErrExists = errors.New("name is taken")
-	// ErrLimit: the supervisor has as many dynamic children as Limit allows.
+	// ErrLimit means: the supervisor has as many dynamic children as Limit allows.
 	ErrLimit = errors.New("limit of dynamic children reached")
-	// ErrSelf: a task asked to stop, restart or remove itself, or a supervisor
+	// ErrSelf means: a task asked to stop, restart or remove itself, or a supervisor
 	// above it, and would wait for its own end.
 	ErrSelf = errors.New("a task cannot wait for its own end")
 )

@@ -124,7 +124,7 @@ func (r *run) readmit(c *child, now time.Time) {
 func (r *run) renew(c *child, now time.Time) *child {
 	spec := c.set.spec
 	spec.Name, spec.Task = c.Name(), c.Task()
-	fresh := &child{run: r, set: c.set, generation: 1, declared: c.declared}
+	fresh := &child{run: r, set: c.set, head: c.head, generation: 1, declared: c.declared}
 	fresh.Init(r.base, fresh, r.path, r.env.tree, spec.Task, &c.set.spec, spec.Name)
 	fresh.enterState(StateStarting, now)
 	if fresh.set.spec.Significant {
@@ -172,8 +172,8 @@ func (r *run) awaitReturn(c *child, why events.Reason, now time.Time) {
 	if r.stop != nil {
 		by = within(by, r.stop.share())
 	}
-	if by.IsZero() && c.set.family && c.told == end {
-		by = after(now, c.supervisor().stopTimeout())
+	if by.IsZero() && c.head != nil && c.told == end {
+		by = after(now, c.head.stopTimeout())
 	}
 	if !by.IsZero() {
 		r.expect(c, by, now)
@@ -183,8 +183,8 @@ func (r *run) awaitReturn(c *child, why events.Reason, now time.Time) {
 // expect has c return by a time. A supervisor keeps the time itself, because it
 // knows better what is stuck; it is looked after only when it is late.
 func (r *run) expect(c *child, by, now time.Time) {
-	if c.set.family {
-		c.supervisor().hurry(by)
+	if c.head != nil {
+		c.head.hurry(by)
 		by = by.Add(familySlack)
 	}
 	r.watch(c, by, now)

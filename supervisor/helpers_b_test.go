@@ -148,7 +148,7 @@ func bIdle(ctx context.Context) error { <-ctx.Done(); return nil }
 func bSlow(d time.Duration) actor.Func {
 	return func(ctx context.Context) error {
 		<-ctx.Done()
-		time.Sleep(d)
+		rest(d)
 		return nil
 	}
 }
@@ -212,7 +212,7 @@ func bBubble(t *testing.T, fn func(t *testing.T, gate chan struct{})) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		gate := make(chan struct{})
-		t.Cleanup(func() { close(gate); time.Sleep(time.Hour) })
+		t.Cleanup(func() { close(gate); rest(time.Hour) })
 		fn(t, gate)
 	})
 }

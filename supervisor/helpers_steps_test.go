@@ -59,7 +59,7 @@ func readyIn(d time.Duration, next actor.Func) actor.Func {
 func slow(d time.Duration) actor.Func {
 	return func(ctx context.Context) error {
 		<-ctx.Done()
-		time.Sleep(d)
+		rest(d)
 		return nil
 	}
 }

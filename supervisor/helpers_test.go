@@ -125,6 +125,12 @@ func pass(d time.Duration) {
 	synctest.Wait()
 }
 
+// rest is a sleep in a bubble, for tests and for the tasks in them.
+func rest(d time.Duration) { time.Sleep(d) }
+
+// linger is what a task does that takes its time outside of a bubble.
+func linger(d time.Duration) { <-time.After(d) }
+
 // journal writes down what tasks do, with the time since it was made.
 type journal struct {
 	began time.Time
@@ -148,16 +154,6 @@ func (j *journal) take() []string {
 	lines := j.lines
 	j.lines = nil
 	return lines
-}
-
-// order is take without the times.
-func (j *journal) order() string {
-	var words []string
-	for _, l := range j.take() {
-		_, what, _ := strings.Cut(l, " ")
-		words = append(words, what)
-	}
-	return strings.Join(words, " ")
 }
 
 // count says how often the named task was run.

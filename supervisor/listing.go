@@ -115,10 +115,8 @@ func (r *run) describe(n *Node) {
 	n.Children = make([]Node, 0, len(r.names))
 	families := map[int]*run{}
 	for c := r.first; c != nil; c = c.next {
-		if c.set.family && c.attempt != nil {
-			if below := c.below(); below != nil {
-				families[len(n.Children)] = below
-			}
+		if below := c.below(); below != nil && c.attempt != nil {
+			families[len(n.Children)] = below
 		}
 		n.Children = append(n.Children, c.node())
 	}
@@ -163,15 +161,17 @@ func (c *child) node() Node {
 	if c.state == StateBackingOff {
 		n.NextRetry = c.trouble.next
 	}
-	n.IsSupervisor = c.set.family
+	n.IsSupervisor = c.head != nil
 	return n
 }
 
 // below is the present run of a child that is a supervisor, or nil.
-func (c *child) below() *run { return c.supervisor().current.Load() }
-
-// supervisor is the one that a child is, if it is a family.
-func (c *child) supervisor() *Supervisor { return c.Task().(Family).Head() }
+func (c *child) below() *run {
+	if c.head == nil {
+		return nil
+	}
+	return c.head.current.Load()
+}
 
 // up says that the child does what it is there for, or has done it.
 func (c *child) up() bool {
@@ -237,10 +237,8 @@ func (r *run) labels(into map[string]bool) {
 			continue
 		}
 		into[c.LabelOf(int(c.generation))] = true
-		if c.set.family {
-			if b := c.below(); b != nil {
-				below = append(below, b)
-			}
+		if b := c.below(); b != nil {
+			below = append(below, b)
 		}
 	}
 	r.mu.Unlock()

@@ -18,7 +18,7 @@ func TestADumpShowsWhatWasAbandonedAndStillRuns(t *testing.T) {
 			{Name: "slow", Grace: time.Minute, Task: bSlow(30 * time.Second)},
 		}})
 		b.cancel()
-		time.Sleep(5 * time.Second)
+		rest(5 * time.Second)
 		var out bytes.Buffer
 		b.Dump(&out)
 		if !strings.Contains(out.String(), "bHangInLeaf") || !strings.Contains(out.String(), "/app/left") {

@@ -67,7 +67,7 @@ func TestTheListingCountsTheRestartsInTheWindow(t *testing.T) {
 			at   time.Duration
 			want int
 		}{{500 * time.Millisecond, 0}, {1500 * time.Millisecond, 1}, {9500 * time.Millisecond, 5}, {60500 * time.Millisecond, 5}} {
-			time.Sleep(row.at - b.at())
+			rest(row.at - b.at())
 			synctest.Wait()
 			if n := b.Tree(); n.RestartsInWindow != row.want {
 				t.Errorf("at %v: %d restarts in the window, want %d", row.at, n.RestartsInWindow, row.want)
@@ -108,7 +108,7 @@ func TestTheJSONOfAListingIsStable(t *testing.T) {
 				{Name: "deaf", Task: bDeaf(gate), Timeout: time.Second, Grace: time.Second},
 			},
 		})
-		time.Sleep(5 * time.Second)
+		rest(5 * time.Second)
 		tree := b.Tree()
 		text, err := json.Marshal(tree)
 		if err != nil {

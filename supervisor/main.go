@@ -83,13 +83,13 @@ func (e *SignalError) Error() string { return "signal: " + e.Signal.String() }
 // long, and the stacks of exactly its goroutines; then what is left of tasks that
 // have ended or were abandoned.
 func (s *Supervisor) Dump(w io.Writer) {
+	tree := s.Tree() // first: what ends meanwhile is not left behind
 	stacks := map[string][]actor.Goroutine{}
 	for _, g := range actor.Goroutines() {
-		if g.Tree() == s.treeNumber() {
+		if g.Tree() == s.treeNumber() && !leaving(g) {
 			stacks[g.Path] = append(stacks[g.Path], g)
 		}
 	}
-	tree := s.Tree()
 	for n := range tree.All() {
 		if !n.State.Ended() && !n.IsSupervisor {
 			dump(w, stacks[n.Path], "%s: %s for %v, attempt %d", n.Path, n.State, time.Since(n.Since).Round(time.Millisecond), n.Attempt)

@@ -19,7 +19,7 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 		pause = c.pause(last, &res)
 	}
 	var left []*actor.StuckError
-	if c.set.family {
+	if c.head != nil {
 		left = stuckBelow(res.Err)
 	}
 	r := c.run
@@ -294,8 +294,8 @@ func (r *run) enter(c *child, now time.Time) *actor.Attempt {
 			c.attempt.Keep = t.pauses
 		}
 	}
-	if c.set.family {
-		c.supervisor().stopBy.Store(0)
+	if c.head != nil {
+		c.head.stopBy.Store(0)
 	}
 	c.ready = !c.set.spec.AwaitReady
 	if c.ready {

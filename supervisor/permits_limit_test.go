@@ -46,7 +46,7 @@ func (m *bMeter) spec(name string, d time.Duration) actor.Spec {
 	return actor.Spec{Name: name, Task: actor.Func(func(context.Context) error {
 		m.enter(name)
 		defer m.leave()
-		time.Sleep(d)
+		rest(d)
 		return nil
 	})}
 }
@@ -73,7 +73,7 @@ func TestNeverMoreAttemptsRunThanTheLimit(t *testing.T) {
 		}
 		b.mustState("/app/2", supervisor.StateRunning)
 		b.mustState("/app/3", supervisor.StateWaiting)
-		time.Sleep(time.Minute)
+		rest(time.Minute)
 		if _, most, order := m.read(); most != 3 || len(order) != 20 {
 			t.Errorf("%d at a time, in the order %v", most, order)
 		}
@@ -90,15 +90,15 @@ func TestNoPermitIsHeldDuringAPause(t *testing.T) {
 		bStart(t, b.Supervisor,
 			actor.Spec{Name: "fails", Backoff: policy.Constant(10 * time.Second), Task: bFailAfter(time.Second)},
 			actor.Spec{Name: "repeats", Restart: policy.Always, Every: 10 * time.Second, Task: actor.Func(func(context.Context) error {
-				time.Sleep(time.Second)
+				rest(time.Second)
 				return nil
 			})},
 			actor.Spec{Name: "third", Task: actor.Func(bIdle)})
-		time.Sleep(2500 * time.Millisecond)
+		rest(2500 * time.Millisecond)
 		b.mustState("/app/fails", supervisor.StateBackingOff)
 		b.mustState("/app/repeats", supervisor.StateBackingOff)
 		b.mustState("/app/third", supervisor.StateRunning)
-		time.Sleep(10 * time.Second) // their pauses are over, and they wait again
+		rest(10 * time.Second) // their pauses are over, and they wait again
 		b.mustState("/app/fails", supervisor.StateWaiting)
 		b.mustState("/app/repeats", supervisor.StateWaiting)
 		b.mustStop()
@@ -122,19 +122,19 @@ func TestTheLimitMayBeChangedAtRunTime(t *testing.T) {
 		running(2)
 		bMustBe(t, "up", b.SetConcurrency(5), nil)
 		running(5)
-		time.Sleep(time.Second)
+		rest(time.Second)
 		bMustBe(t, "down", b.SetConcurrency(1), nil)
 		running(5) // they finish
-		time.Sleep(9 * time.Second)
+		rest(9 * time.Second)
 		running(1)
-		time.Sleep(10 * time.Second)
+		rest(10 * time.Second)
 		running(1)
 		bMustBe(t, "open", b.SetConcurrency(policy.Unlimited), nil)
 		running(24)
 		for _, n := range []int{0, -1, policy.NoRetry} {
 			bMustBe(t, fmt.Sprint(n), b.SetConcurrency(n), policy.ErrInvalid)
 		}
-		time.Sleep(10 * time.Second)
+		rest(10 * time.Second)
 		b.mustStop()
 		bMustBe(t, "after the run", b.SetConcurrency(3), supervisor.ErrNotRunning)
 		bMustBe(t, "without a limit", supervisor.New(supervisor.Config{}).SetConcurrency(3), policy.ErrInvalid)
@@ -152,7 +152,7 @@ func TestLimitsNestAndSupervisorsTakeNoPermit(t *testing.T) {
 					m.enter("")
 					defer all.leave()
 					defer m.leave()
-					time.Sleep(time.Second)
+					rest(time.Second)
 					return nil
 				})})
 			}
@@ -163,14 +163,14 @@ func TestLimitsNestAndSupervisorsTakeNoPermit(t *testing.T) {
 			side(&left, 1).Spec("left"), side(&right, 100).Spec("right"),
 			{Name: "exempt", NoPermit: true, Task: actor.Func(bIdle)},
 		}})
-		time.Sleep(100 * time.Millisecond)
+		rest(100 * time.Millisecond)
 		if n := b.Tree(); n.PermitsUsed != 4 {
 			t.Errorf("%d permits used", n.PermitsUsed)
 		}
 		if n := b.node("/app/left"); n.PermitsUsed != 1 || n.PermitsWaiting != 7 {
 			t.Errorf("left: %d used, %d waiting", n.PermitsUsed, n.PermitsWaiting)
 		}
-		time.Sleep(time.Minute)
+		rest(time.Minute)
 		for name, row := range map[string]struct {
 			m    *bMeter
 			want int
@@ -205,11 +205,11 @@ func TestWhatWaitsForAPermitCanBeStoppedAndLeavesItsPlace(t *testing.T) {
 		}
 		// A running one that is restarted goes to the end of the queue.
 		go b.Restart(t.Context(), "first") //nolint:errcheck // its place is looked at
-		time.Sleep(15 * time.Second)
+		rest(15 * time.Second)
 		if _, _, order := m.read(); !slices.Equal(order, []string{"first", "fourth"}) {
 			t.Errorf("%v", order)
 		}
-		time.Sleep(time.Minute)
+		rest(time.Minute)
 		if _, most, order := m.read(); most != 1 || !slices.Equal(order, []string{"first", "fourth", "fifth", "first"}) {
 			t.Errorf("%v", order)
 		}
@@ -224,7 +224,7 @@ func TestTheStopOfATreeDoesNotWaitForPermits(t *testing.T) {
 			for i := range 50 {
 				bStart(t, b.Supervisor, actor.Spec{Name: fmt.Sprint(i), Task: bSlow(time.Second)})
 			}
-			time.Sleep(time.Second)
+			rest(time.Second)
 			if err, took := b.stop(); err != nil || took != time.Second {
 				t.Errorf("%v after %v", err, took)
 			}

@@ -60,7 +60,7 @@ func TestAnAbandonedAttemptGivesItsPermitBackOnce(t *testing.T) {
 			actor.Spec{Name: "other", Task: actor.Func(bIdle)},
 			actor.Spec{Name: "waits", Task: actor.Func(bIdle)})
 		b.mustState("/app/waits", supervisor.StateWaiting)
-		time.Sleep(2500 * time.Millisecond)
+		rest(2500 * time.Millisecond)
 		b.mustState("/app/deaf", supervisor.StateBackingOff)
 		b.mustState("/app/waits", supervisor.StateRunning)
 		close(open)
@@ -83,10 +83,10 @@ func TestAnAttemptThatIsWaitedForKeepsItsPermit(t *testing.T) {
 		bStart(t, b.Supervisor,
 			actor.Spec{Name: "slow", Timeout: time.Second, Grace: time.Second, Task: bSlow(10 * time.Second), Restart: policy.Never},
 			actor.Spec{Name: "waits", Task: actor.Func(bIdle)})
-		time.Sleep(10 * time.Second)
+		rest(10 * time.Second)
 		b.mustState("/app/slow", supervisor.StateStuck)
 		b.mustState("/app/waits", supervisor.StateWaiting)
-		time.Sleep(2 * time.Second)
+		rest(2 * time.Second)
 		b.mustState("/app/waits", supervisor.StateRunning)
 		b.mustStop()
 	})
@@ -100,7 +100,7 @@ func TestAGroupRestartUnderALimitGetsThroughWithoutLosingPermits(t *testing.T) {
 		}
 		b := bRun(t, supervisor.Config{Strategy: supervisor.OneForAll, Concurrency: 2, Children: specs})
 		for range 100 {
-			time.Sleep(700 * time.Millisecond)
+			rest(700 * time.Millisecond)
 			synctest.Wait()
 			if n := b.Tree(); n.PermitsUsed > 2 {
 				t.Fatalf("%d permits used", n.PermitsUsed)

@@ -29,11 +29,11 @@ var exits = map[policy.Exit]struct {
 	policy.Fatal:     {step: in(time.Second, fmt.Errorf("hopeless: %w", actor.Fatal(errBoom)))},
 	policy.Escalated: {step: in(time.Second, fmt.Errorf("all of us: %w", actor.Escalate(errBoom)))},
 	policy.Panicked: {step: func(context.Context) error {
-		time.Sleep(time.Second)
+		rest(time.Second)
 		panic(errBoom)
 	}},
 	policy.Exited: {step: func(context.Context) error {
-		time.Sleep(time.Second)
+		rest(time.Second)
 		runtime.Goexit()
 		return nil
 	}},

@@ -150,6 +150,9 @@ func (r *run) declare() {
 // newChild makes a child that is not linked yet. It needs no lock.
 func (r *run) newChild(spec *actor.Spec, set *settings) *child {
 	c := &child{run: r, set: set, generation: 1, state: StateStarting, since: r.began}
+	if fam, ok := spec.Task.(Family); ok {
+		c.head = fam.Head()
+	}
 	c.Init(r.base, c, r.path, r.env.tree, spec.Task, &c.set.spec, spec.Name)
 	return c
 }
@@ -189,6 +192,10 @@ func (r *run) conduct(ctx context.Context) error {
 	timer.Stop()
 	defer timer.Stop()
 	asked := ctx.Done()
+	if ctx.Err() != nil {
+		asked = nil
+		r.askedToStop(context.Cause(ctx), time.Now())
+	}
 	for {
 		r.lookAfterOverdue()
 

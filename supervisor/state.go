@@ -6,25 +6,25 @@ import "github.com/taskvisor/taskvisor/internal/label"
 type State uint8
 
 const (
-	// StateStarting: not ready yet, or waiting for its elders to be.
+	// StateStarting means: not ready yet, or waiting for its elders to be.
 	StateStarting State = iota + 1
-	// StateRunning: an attempt runs and is ready, if it has to say so.
+	// StateRunning means: an attempt runs and is ready, if it has to say so.
 	StateRunning
-	// StateBackingOff: between two attempts, until a known time.
+	// StateBackingOff means: between two attempts, until a known time.
 	StateBackingOff
-	// StateWaiting: waiting for a permit of the Concurrency limit.
+	// StateWaiting means: waiting for a permit of the Concurrency limit.
 	StateWaiting
-	// StateStopping: told to stop and within its grace.
+	// StateStopping means: told to stop and within its grace.
 	StateStopping
-	// StateRestarting: between two runs of its group, or about to be.
+	// StateRestarting means: between two runs of its group, or about to be.
 	StateRestarting
-	// StateStuck: told to stop and still not returned after its grace.
+	// StateStuck means: told to stop and still not returned after its grace.
 	StateStuck
-	// StateStopped: ended because it was told to, or abandoned.
+	// StateStopped means: ended because it was told to, or abandoned.
 	StateStopped
-	// StateCompleted: ended with success.
+	// StateCompleted means: ended with success.
 	StateCompleted
-	// StateFailed: ended because no retry was left or allowed.
+	// StateFailed means: ended because no retry was left or allowed.
 	StateFailed
 )
 

@@ -76,12 +76,12 @@ func TestTheFirstCauseStays(t *testing.T) {
 			Task: actor.Func(func(ctx context.Context) error {
 				<-ctx.Done()
 				causes <- context.Cause(ctx)
-				time.Sleep(5 * time.Second)
+				rest(5 * time.Second)
 				causes <- context.Cause(ctx)
 				return nil
 			}),
 		}}})
-		time.Sleep(2 * time.Second)
+		rest(2 * time.Second)
 		b.mustStop()
 		if first, last := <-causes, <-causes; first != last { //nolint:errorlint // the very same
 			t.Errorf("the cause was %v and is %v", first, last)

@@ -42,7 +42,7 @@ func TestAStopErrorNamesExactlyTheStuckLeavesWithTheirOwnStacks(t *testing.T) {
 		b := bRun(t, supervisor.Config{Strategy: supervisor.RestForOne, Children: []actor.Spec{
 			{Name: "ok", Task: ok}, mid.Spec("mid"), {Name: "other", Task: other, Grace: time.Second},
 		}})
-		time.Sleep(time.Second)
+		rest(time.Second)
 		err, _ := b.stop()
 
 		weird := `/app/mid/deep/we"ird, "task":"x#1.2`

@@ -24,12 +24,12 @@ func TestStuckLeavesAreNamedWhenTheirSupervisorWasFailingAlready(t *testing.T) {
 		pool := supervisor.New(supervisor.Config{Name: "pool", Children: []actor.Spec{
 			{Name: "deaf", Task: bDeaf(gate), Grace: 5 * time.Second},
 			{Name: "fails", Task: actor.Func(func(context.Context) error {
-				time.Sleep(time.Second)
+				rest(time.Second)
 				return actor.Escalate(errOfB)
 			})},
 		}})
 		b := bRun(t, supervisor.Config{Children: []actor.Spec{pool.Spec("")}})
-		time.Sleep(2 * time.Second)
+		rest(2 * time.Second)
 		err, _ := b.stop()
 		if got, want := bStuck(err), []string{"/app/pool/deaf"}; !slices.Equal(got, want) {
 			t.Errorf("stuck are %v, want %v; Run returned %v", got, want, err)
@@ -44,12 +44,12 @@ func TestTheDeadlineReachesAFamilyThatHasNotBegunItsSupervisorYet(t *testing.T) 
 				{Name: "deaf", Task: bDeaf(gate), Grace: policy.Forever},
 			}}),
 			around: func(ctx context.Context, run func(context.Context) error) error {
-				time.Sleep(3 * time.Second)
+				rest(3 * time.Second)
 				return run(ctx)
 			},
 		}
 		b := bRun(t, supervisor.Config{StopTimeout: 5 * time.Second, Children: []actor.Spec{{Name: "fam", Task: fam}}})
-		time.Sleep(time.Second)
+		rest(time.Second)
 		if _, took := b.stop(); took > 6*time.Second {
 			t.Errorf("the stop took %v, and should take 5s", took)
 		}
@@ -68,7 +68,7 @@ func TestAFamilyThatDoesNotReturnIsStuckLikeAnyTask(t *testing.T) {
 		}
 		b := bRun(t, supervisor.Config{StopTimeout: 5 * time.Second, Children: []actor.Spec{{Name: "fam", Task: fam}}})
 		b.cancel()
-		time.Sleep(time.Minute)
+		rest(time.Minute)
 		if !b.ended() {
 			t.Errorf("a minute after the stop Run has not returned; StopTimeout is 5s")
 		} else if got := bStuck(b.err); !slices.Equal(got, []string{"/app/fam"}) {
@@ -84,7 +84,7 @@ func TestALameDuckBelowDoesNotOutlastTheDeadline(t *testing.T) {
 		}})
 		b := bRun(t, supervisor.Config{StopTimeout: 5 * time.Second, Children: []actor.Spec{pool.Spec("")}})
 		go b.Restart(t.Context(), "pool") //nolint:errcheck // it is cut off by the stop
-		time.Sleep(time.Second)
+		rest(time.Second)
 		if _, took := b.stop(); took > 6*time.Second {
 			t.Errorf("the stop took %v, and should take 5s at most", took)
 		}

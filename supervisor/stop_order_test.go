@@ -17,7 +17,7 @@ func (n *bNotes) farewell(name string, d time.Duration) actor.Spec {
 	return actor.Spec{Name: name, Task: actor.Func(func(ctx context.Context) error {
 		<-ctx.Done()
 		n.add("told " + name)
-		time.Sleep(d)
+		rest(d)
 		n.add("gone " + name)
 		return nil
 	})}
@@ -33,7 +33,7 @@ func TestOrderedStrategiesStopInReverseOneAfterTheOther(t *testing.T) {
 			if _, err := b.Start(t.Context(), notes.farewell("c", time.Second)); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(time.Second)
+			rest(time.Second)
 			err, took := b.stop()
 			want := []string{"told c", "gone c", "told b", "gone b", "told a", "gone a"}
 			if err != nil || took != 3*time.Second || !slices.Equal(notes.list(), want) {
@@ -125,7 +125,7 @@ func TestTheLastTenthIsKeptForThoseWhoseTurnHasNotCome(t *testing.T) {
 				notes.farewell("c", time.Second),
 			}})
 			b.cancel()
-			time.Sleep(8900 * time.Millisecond)
+			rest(8900 * time.Millisecond)
 			if n := b.Tree(); n.Waiting != "/app/deaf" {
 				t.Errorf("the stop waits for %q", n.Waiting)
 			}
@@ -210,7 +210,7 @@ func TestTheDeadlineOfTheTreeOvertakesAStopThatIsUnderWay(t *testing.T) {
 		}})
 		b := bRun(t, supervisor.Config{StopTimeout: 10 * time.Second, Children: []actor.Spec{outer.Spec("outer")}})
 		go b.Stop(t.Context(), "outer") //nolint:errcheck // the stop of the tree answers
-		time.Sleep(20 * time.Second)
+		rest(20 * time.Second)
 		b.mustState("/app/outer/inner/deaf", supervisor.StateStopping)
 		err, took := b.stop()
 		if took > 10*time.Second || !slices.Equal(bStuck(err), []string{"/app/outer/inner/deaf"}) {
@@ -228,7 +228,7 @@ func TestALameDuckStillServesAndIsNotReady(t *testing.T) {
 			{Name: "ended", Task: actor.Func(func(context.Context) error { return nil })},
 		}})
 		b.cancel()
-		time.Sleep(4900 * time.Millisecond)
+		rest(4900 * time.Millisecond)
 		tree := b.Tree()
 		if tree.Ready || tree.State != supervisor.StateStopping || len(notes.list()) != 0 {
 			t.Errorf("ready %v, %v, %v", tree.Ready, tree.State, notes.list())
@@ -249,7 +249,7 @@ func TestALameDuckStillServesAndIsNotReady(t *testing.T) {
 func TestWhatEndsDuringALameDuckDelayDoesNotShortenIt(t *testing.T) {
 	bBubble(t, func(t *testing.T, _ chan struct{}) {
 		b := bRun(t, supervisor.Config{LameDuck: 5 * time.Second, Children: []actor.Spec{
-			{Name: "a", Task: actor.Func(func(context.Context) error { time.Sleep(time.Second); return nil })},
+			{Name: "a", Task: actor.Func(func(context.Context) error { rest(time.Second); return nil })},
 		}})
 		if err, took := b.stop(); err != nil || took != 5*time.Second {
 			t.Errorf("%v after %v", err, took)

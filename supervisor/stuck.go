@@ -126,7 +126,7 @@ func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 // windingUp says that a late child is a supervisor that still stops what is
 // below, and gives it more time.
 func (r *run) windingUp(c *child, now time.Time) bool {
-	if !c.set.family || c.below() == nil || c.trouble.extended == 10 {
+	if c.head == nil || c.below() == nil || c.trouble.extended == 10 {
 		return false
 	}
 	c.trouble.extended++
@@ -147,11 +147,12 @@ func (r *run) onStuck(c *child, now time.Time) policy.OnStuck {
 	if r.stop != nil && !now.Before(r.stop.deadline) {
 		return policy.StuckAbandon // a stop ends in bounded time
 	}
+	toRunAgain := r.stop != nil && r.again && r.s.stopBy.Load() == 0
 	switch {
-	case choice == policy.StuckAuto && c.told == end && !(r.stop != nil && r.again && r.s.stopBy.Load() == 0):
-		return policy.StuckAbandon
-	case choice == policy.StuckAuto:
+	case choice == policy.StuckAuto && (c.told != end || toRunAgain):
 		return policy.StuckWait
+	case choice == policy.StuckAuto:
+		return policy.StuckAbandon
 	case choice == policy.StuckEscalate && r.stop != nil:
 		return policy.StuckAbandon
 	}

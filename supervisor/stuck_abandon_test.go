@@ -37,7 +37,7 @@ func TestALateReturnIsAnEventAndChangesNothing(t *testing.T) {
 						return bIdle(ctx)
 					}),
 				}}})
-				time.Sleep(2500 * time.Millisecond)
+				rest(2500 * time.Millisecond)
 				before := b.Tree()
 				if c := before.Children[0]; c.Attempt != 2 || c.Generation != 2 || before.Abandoned != 1 || c.Failures != 1 {
 					t.Errorf("%+v", before)
@@ -67,7 +67,7 @@ func TestAnAbandonedAttemptThatIsReplacedNeverBlocks(t *testing.T) {
 			Name: "a", Timeout: time.Second, Grace: time.Second, OnStuck: policy.StuckAbandon,
 			Backoff: policy.Constant(time.Second), Task: bDeaf(gate),
 		}}})
-		time.Sleep(28500 * time.Millisecond)
+		rest(28500 * time.Millisecond)
 		n := b.node("/app/a")
 		if n.Attempt != 10 || n.Generation != 10 || b.Tree().Abandoned != 9 {
 			t.Errorf("attempt %d, generation %d, %d abandoned", n.Attempt, n.Generation, b.Tree().Abandoned)
@@ -136,7 +136,7 @@ func TestStacksTellTheGenerationsApart(t *testing.T) {
 				return nil
 			}),
 		}}})
-		time.Sleep(9 * time.Second)
+		rest(9 * time.Second)
 		for _, e := range b.log.of(events.TaskAbandoned, "/app/a") {
 			want := []string{"bHangInOther"}
 			if e.Attempt%2 == 1 {

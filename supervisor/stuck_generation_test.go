@@ -18,7 +18,7 @@ func TestTheBackoffGrowsOverAttemptsThatWereAbandoned(t *testing.T) {
 		b := bRun(t, supervisor.Config{Children: []actor.Spec{{
 			Name: "a", Timeout: time.Second, Grace: time.Second, OnStuck: policy.StuckAbandon, Backoff: bExact(), Task: bDeaf(gate),
 		}}})
-		time.Sleep(20 * time.Second)
+		rest(20 * time.Second)
 		var delays []time.Duration
 		for _, e := range b.log.of(events.RetryScheduled, "/app/a") {
 			delays = append(delays, e.Delay)
@@ -58,11 +58,11 @@ func TestTheHeapStaysFlatWhenASupervisorLeavesSomethingAtEachRestart(t *testing.
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- s.Run(ctx) }()
-		time.Sleep(time.Millisecond)
+		rest(time.Millisecond)
 		restart := func(n int) {
 			for range n {
 				bMustBe(t, "restart", bErrOf(s.Restart(ctx, "pool")), nil)
-				time.Sleep(20 * time.Millisecond)
+				rest(20 * time.Millisecond)
 			}
 		}
 		restart(100)

@@ -23,7 +23,7 @@ func TestAnAttemptIsStuckWhenAHelperDoesNotReturnAfterRunFailed(t *testing.T) {
 					return errOfB
 				}),
 			}}})
-			time.Sleep(time.Minute)
+			rest(time.Minute)
 			if len(b.log.of(events.TaskStuck, "/app/a")) == 0 {
 				t.Errorf("timeout %v: after a minute nobody was told; the task is %v", timeout, b.node("/app/a").State)
 			}
@@ -42,7 +42,7 @@ func TestAnAttemptIsStuckWhenItIgnoresTheFailureOfItsHelper(t *testing.T) {
 				return nil
 			}),
 		}}})
-		time.Sleep(time.Minute)
+		rest(time.Minute)
 		if len(b.log.of(events.TaskStuck, "/app/a")) == 0 {
 			t.Errorf("after a minute nobody was told; the task is %v", b.node("/app/a").State)
 		}
@@ -71,9 +71,9 @@ func TestTheRepeatsOfAStuckEventBeginAnewWithEachAttempt(t *testing.T) {
 	bBubble(t, func(t *testing.T, _ chan struct{}) {
 		b := bRun(t, supervisor.Config{Children: []actor.Spec{{
 			Name: "a", Timeout: time.Second, Grace: time.Second, Backoff: policy.NoBackoff(),
-			Task: bEach(func(context.Context, int) error { time.Sleep(10 * time.Second); return nil }),
+			Task: bEach(func(context.Context, int) error { rest(10 * time.Second); return nil }),
 		}}})
-		time.Sleep(15 * time.Second)
+		rest(15 * time.Second)
 		var at [3][]time.Duration
 		for _, e := range b.log.of(events.TaskStuck, "/app/a") {
 			at[e.Attempt] = append(at[e.Attempt], e.Elapsed)

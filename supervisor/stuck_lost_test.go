@@ -27,12 +27,12 @@ func TestAnAttemptAfterOneThatWasAbandonedInAGroupIsFoundStuckToo(t *testing.T) 
 				}), Backoff: policy.NoBackoff()},
 			},
 		})
-		time.Sleep(5 * time.Second)
+		rest(5 * time.Second)
 		if n := b.node("/app/deaf"); n.Generation != 2 || n.State != supervisor.StateRunning {
 			t.Errorf("before the stop: %v, generation %d", n.State, n.Generation)
 		}
 		b.cancel()
-		time.Sleep(time.Minute)
+		rest(time.Minute)
 		if !b.ended() {
 			t.Errorf("a minute after the stop Run has not returned")
 		} else if got := bStuck(b.err); !slices.Contains(got, "/app/deaf") {
@@ -49,16 +49,16 @@ func TestTheLateReturnOfAnAbandonedAttemptDoesNotTouchTheBackoff(t *testing.T) {
 				Task: bEach(func(_ context.Context, attempt int) error {
 					switch attempt {
 					case 1:
-						time.Sleep(13 * time.Second) // abandoned at 11 s, followed at 12 s
+						rest(13 * time.Second) // abandoned at 11 s, followed at 12 s
 						return late
 					case 2:
-						time.Sleep(5 * time.Second)
+						rest(5 * time.Second)
 						return errOfB
 					}
 					return actor.Done
 				}),
 			}}})
-			time.Sleep(40 * time.Second)
+			rest(40 * time.Second)
 			var delays []time.Duration
 			for _, e := range b.log.of(events.RetryScheduled, "/app/a") {
 				delays = append(delays, e.Delay)
@@ -88,7 +88,7 @@ func TestAnAbandonedAttemptMayStillUseItsContext(t *testing.T) {
 				return actor.Done
 			}),
 		}}})
-		time.Sleep(10 * time.Second)
+		rest(10 * time.Second)
 		if err, _ := b.stop(); !slices.Equal(bStuck(err), []string{"/app/a"}) {
 			t.Errorf("Run returned %v", err)
 		}
@@ -101,14 +101,14 @@ func TestHelpersOfAnAbandonedAttemptCountForItsGeneration(t *testing.T) {
 			Name: "a", OnStuck: policy.StuckAbandon, Grace: time.Second, Timeout: time.Second, Backoff: policy.NoBackoff(),
 			Task: bEach(func(ctx context.Context, attempt int) error {
 				if attempt == 1 {
-					time.Sleep(3 * time.Second) // abandoned at 2 s
+					rest(3 * time.Second) // abandoned at 2 s
 					_ = actor.Go(ctx, func(context.Context) error { bLateHelper(gate); return nil })
 				}
 				<-gate
 				return nil
 			}),
 		}}})
-		time.Sleep(20 * time.Second)
+		rest(20 * time.Second)
 		for _, e := range b.log.of(events.TaskStuck, "/app/a") {
 			var stuck *actor.StuckError
 			if !errors.As(e.Err, &stuck) {

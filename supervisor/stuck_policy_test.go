@@ -72,7 +72,7 @@ func bStuckIn(t *testing.T, situation string, do func(*bTree), onStuck policy.On
 			}
 			for ctx.Err() == nil {
 				actor.Beat(ctx)
-				time.Sleep(100 * time.Millisecond)
+				rest(100 * time.Millisecond)
 			}
 			return nil
 		}),
@@ -96,7 +96,7 @@ func bStuckIn(t *testing.T, situation string, do func(*bTree), onStuck policy.On
 		cfg.Strategy = supervisor.OneForAll
 		fail.Task = bEach(func(ctx context.Context, attempt int) error {
 			if attempt == 1 {
-				time.Sleep(500 * time.Millisecond)
+				rest(500 * time.Millisecond)
 				return errOfB
 			}
 			return bIdle(ctx)
@@ -106,25 +106,25 @@ func bStuckIn(t *testing.T, situation string, do func(*bTree), onStuck policy.On
 	b := bRun(t, cfg)
 	h, _ := b.Handle("deaf")
 	if do != nil {
-		time.Sleep(500 * time.Millisecond)
+		rest(500 * time.Millisecond)
 		do(b)
 	}
 
 	// Half a second before the grace is over nothing has been decided.
-	time.Sleep(500*time.Millisecond - b.at() + 900*time.Millisecond)
+	rest(500*time.Millisecond - b.at() + 900*time.Millisecond)
 	if n := b.node("/app/deaf"); n.State != supervisor.StateStopping {
 		t.Errorf("within its grace it is %v", n.State)
 	}
-	time.Sleep(5 * time.Second)
+	rest(5 * time.Second)
 	got := bWhatBecame(b, h)
 	if got == bWaits && b.Tree().State == supervisor.StateStopping {
-		time.Sleep(bDeadline)
+		rest(bDeadline)
 		if got = "Run has not returned"; b.ended() {
 			got = bLeftLate
 		}
 	}
 	close(open)
-	time.Sleep(time.Second)
+	rest(time.Second)
 	if o, ok := h.Outcome(); got == bWaits && ok && o.Kind == events.Stopped {
 		got = bWaitsEnd
 	}
@@ -172,7 +172,7 @@ func TestAStuckEventRepeatsTwiceAsLateEachTime(t *testing.T) {
 			b := bRun(t, supervisor.Config{Children: []actor.Spec{
 				{Name: "a", Task: actor.Func(func(context.Context) error { bHangInLeaf(gate); return nil }), Timeout: time.Second, Grace: grace},
 			}})
-			time.Sleep(time.Second + want[len(want)-1] + time.Millisecond)
+			rest(time.Second + want[len(want)-1] + time.Millisecond)
 			var got []time.Duration
 			for i, e := range b.log.of(events.TaskStuck, "/app/a") {
 				got = append(got, e.Elapsed)

@@ -114,7 +114,7 @@ func TestASupervisorThatIsDownIsNotRunning(t *testing.T) {
 				bMustBe(t, what+" "+address, err, supervisor.ErrNotRunning)
 			}
 		}
-		time.Sleep(2 * time.Second)
+		rest(2 * time.Second)
 		b.mustState("/app/flaky", supervisor.StateBackingOff)
 		all(b.Supervisor, "flaky/leaf")
 		all(b.Supervisor, "/app/flaky/leaf")
@@ -141,7 +141,7 @@ func TestDuringTheStopOfTheTreeNothingStartsAndStopsAreAnswered(t *testing.T) {
 			{Name: "ended", Task: actor.Func(func(context.Context) error { return nil })},
 		}})
 		b.cancel()
-		time.Sleep(time.Second)
+		rest(time.Second)
 		b.mustState("/app/elder", supervisor.StateRunning) // its turn has not come
 		bMustBe(t, "start", bErrOf(b.Start(t.Context(), actor.Spec{Name: "x", Task: actor.Func(bIdle)})), supervisor.ErrStopping)
 		for _, name := range []string{"elder", "younger", "ended"} {

@@ -20,7 +20,7 @@ func TestRestartFailsWhenTheChildWasAbandonedInstead(t *testing.T) {
 			_, err := b.Restart(t.Context(), "a")
 			res <- err
 		}()
-		time.Sleep(100 * time.Millisecond)
+		rest(100 * time.Millisecond)
 		if err := b.Stop(t.Context(), "a"); err == nil {
 			t.Error("Stop of a stuck child returned nil")
 		}
@@ -36,7 +36,7 @@ func TestARunningTaskHasNoReasonToStop(t *testing.T) {
 		b := bRun(t, supervisor.Config{Children: []actor.Spec{{
 			Name: "a", Timeout: time.Second, Backoff: bExact(), Task: actor.Func(bIdle),
 		}}})
-		time.Sleep(2500 * time.Millisecond)
+		rest(2500 * time.Millisecond)
 		if n := b.node("/app/a"); n.State != supervisor.StateRunning || n.Reason != 0 {
 			t.Errorf("%v with reason %v", n.State, n.Reason)
 		}

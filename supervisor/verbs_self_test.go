@@ -94,7 +94,7 @@ func TestTwoTasksThatStopEachOtherBothEnd(t *testing.T) {
 		}
 		b = bRun(t, supervisor.Config{Children: []actor.Spec{{Name: "x", Task: stops("y")}, {Name: "y", Task: stops("x")}}})
 		close(goOn)
-		time.Sleep(time.Second)
+		rest(time.Second)
 		for _, n := range b.Children() {
 			if !n.State.Ended() {
 				t.Errorf("%s is %v", n.Path, n.State)
@@ -118,7 +118,7 @@ func TestATaskThatWaitsForASiblingIsToldToStopMeanwhile(t *testing.T) {
 			})},
 		}})
 		close(goOn)
-		time.Sleep(2 * time.Second)
+		rest(2 * time.Second)
 		bMustBe(t, "stop", b.Stop(t.Context(), "waits"), nil)
 		err := <-answer
 		bMustBe(t, "what the task was told", err, actor.ErrStopped)
@@ -126,7 +126,7 @@ func TestATaskThatWaitsForASiblingIsToldToStopMeanwhile(t *testing.T) {
 		if !errors.As(err, &child) || child.Path != "/app/slow" || child.Act != "stop" {
 			t.Errorf("%#v", err)
 		}
-		time.Sleep(time.Minute)
+		rest(time.Minute)
 		b.mustState("/app/slow", supervisor.StateStopped) // the stop went on
 		b.mustStop()
 	})
@@ -148,7 +148,7 @@ func TestAContextThatEndsWhileOneWaitsEndsTheWaitAndNotTheAct(t *testing.T) {
 		if h == nil || h.Path() != "/app/c" {
 			t.Error("no handle to follow the restart")
 		}
-		time.Sleep(time.Second)
+		rest(time.Second)
 		b.mustState("/app/a", supervisor.StateStopped)
 		b.mustState("/app/b", 0)
 		if n := b.node("/app/c"); n.Attempt != 2 {
@@ -182,7 +182,7 @@ func TestARestartByHandCountsAsNoFailureAndForgetsTheStreak(t *testing.T) {
 			Name: "a", Backoff: bExact(), MaxRetries: 2, Task: bFailAfter(time.Second),
 		}}})
 		// Fails at 1 s and, a second later begun, at 3 s; then 2 s of pause.
-		time.Sleep(3500 * time.Millisecond)
+		rest(3500 * time.Millisecond)
 		if n := b.node("/app/a"); n.State != supervisor.StateBackingOff || n.Failures != 2 || n.NextRetry != b.began.Add(5*time.Second) {
 			t.Errorf("%+v", n)
 		}
@@ -190,7 +190,7 @@ func TestARestartByHandCountsAsNoFailureAndForgetsTheStreak(t *testing.T) {
 		if n := b.node("/app/a"); n.State != supervisor.StateRunning || n.Failures != 0 || n.Attempt != 3 || n.Restarts != 2 {
 			t.Errorf("%+v", n)
 		}
-		time.Sleep(1500 * time.Millisecond)
+		rest(1500 * time.Millisecond)
 		if es := b.log.of(events.RetryScheduled, "/app/a"); len(es) != 3 || es[2].Delay != time.Second || es[2].Count != 1 {
 			t.Errorf("%v", es)
 		}

@@ -65,14 +65,14 @@ var bStates = map[string]func(t *testing.T, gate chan struct{}) *bTree{
 			})},
 			{Name: "fails", Backoff: policy.Constant(time.Second), Task: bEach(func(ctx context.Context, attempt int) error {
 				if attempt == 1 {
-					time.Sleep(time.Second)
+					rest(time.Second)
 					return errOfB
 				}
 				return bIdle(ctx)
 			})},
 			{Name: "c", Task: actor.Func(bIdle)},
 		}})
-		time.Sleep(2 * time.Second)
+		rest(2 * time.Second)
 		return b
 	},
 	"completed": func(t *testing.T, _ chan struct{}) *bTree {
@@ -185,7 +185,7 @@ func TestRemoveForgetsADeclaredChildWhateverItDoes(t *testing.T) {
 			t.Errorf("start of the same name: %v", err)
 		}
 		open()
-		time.Sleep(time.Minute)
+		rest(time.Minute)
 		b.mustState("/app/c", supervisor.StateRunning)
 		if len(b.log.of(events.TaskRemoved, "/app/c")) != 1 {
 			t.Errorf("%v", b.log.of(events.TaskRemoved, "/app/c"))
@@ -198,7 +198,7 @@ func TestRestartMakesANewAttemptWhateverTheChildDoes(t *testing.T) {
 		before := b.node("/app/c")
 		waits := state == "starting" || state == "waiting" || state == "restarting"
 		if waits {
-			go func() { time.Sleep(time.Second); open() }()
+			go func() { rest(time.Second); open() }()
 		}
 		from := time.Now()
 		life, err := b.Restart(t.Context(), "c")
@@ -227,7 +227,7 @@ func TestAChildThatIsStoppingCannotBeRestartedAndItsNameIsTaken(t *testing.T) {
 	bBubble(t, func(t *testing.T, _ chan struct{}) {
 		b := bRun(t, supervisor.Config{Children: []actor.Spec{{Name: "c", Task: bSlow(5 * time.Second)}}})
 		go b.Remove(t.Context(), "c") //nolint:errcheck // the other verbs are looked at
-		time.Sleep(time.Second)
+		rest(time.Second)
 		bMustBe(t, "restart", bErrOf(b.Restart(t.Context(), "c")), supervisor.ErrStopping)
 		bMustBe(t, "start", bErrOf(b.Start(t.Context(), actor.Spec{Name: "c", Task: actor.Func(bIdle)})), supervisor.ErrExists)
 		bMustBe(t, "stop", b.Stop(t.Context(), "c"), nil)
