@@ -158,3 +158,17 @@ func TestASupervisorThatIsRestartedWaitsForItsStuckTasks(t *testing.T) {
 		}
 	})
 }
+
+func TestARunWhoseContextHasEndedStartsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		started := false
+		app := supervisor.New(supervisor.Config{Children: []actor.Spec{{
+			Name: "a", Task: actor.Func(func(context.Context) error { started = true; return nil }),
+		}}})
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := app.Run(ctx); err != nil || started {
+			t.Errorf("got %v; the child was started: %t", err, started)
+		}
+	})
+}

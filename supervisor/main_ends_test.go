@@ -85,6 +85,8 @@ func TestMainEndsWithItsContext(t *testing.T) {
 	}
 	gate := make(chan struct{})
 	defer close(gate)
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
 	if err := bMain(t, ctx, actor.Spec{Name: "deaf", Task: bDeaf(gate), Grace: 10 * time.Millisecond}); len(bStuck(err)) != 1 {
 		t.Errorf("%v", err)
 	}
