@@ -1,0 +1,85 @@
+package supervisor
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+)
+
+// finish ends a child for good: the books first, then whoever waits.
+func (r *run) finish(c *child, kind events.Outcome, stuck *actor.StuckError, now time.Time) {
+	if c.alive {
+		c.alive = false
+		r.alive--
+	}
+	r.dropPermit(c)
+	o := &actor.Outcome{Kind: kind, Attempts: int(c.attempts)}
+	switch kind {
+	case events.Completed:
+		c.enterState(StateCompleted, now)
+	case events.Failed:
+		c.enterState(StateFailed, now)
+		o.Err = c.lastErr()
+	case events.Abandoned:
+		c.enterState(StateStopped, now)
+		o.Reason, o.Err = c.reason, stuck
+	default:
+		c.enterState(StateStopped, now)
+		o.Reason = c.reason
+		if c.trouble != nil {
+			o.StopErr = c.trouble.stopErr
+		}
+	}
+	if !c.declared || c.forget {
+		r.unlink(c)
+	}
+	r.tellFinished(c, o, now)
+	if c.forget {
+		r.tell(c, events.TaskRemoved, now)
+	}
+	c.Resolve(o)
+	c.tellWaiters()
+	r.childEnded(c, o, now)
+}
+
+// childEnded draws the consequences of an end for the family.
+func (r *run) childEnded(c *child, o *actor.Outcome, now time.Time) {
+	if r.stop != nil {
+		if r.stop.ordered || r.alive == 0 {
+			r.poke()
+		}
+	}
+	if c.set.spec.Significant {
+		r.significantEnded(c, o, now)
+	}
+	if r.cfg.EndWhenEmpty && o.Kind == events.Failed {
+		r.keepFailure(c, o)
+	}
+	if r.group != nil || r.unready == c || r.starting != nil || r.cfg.EndWhenEmpty {
+		r.poke()
+	}
+}
+
+func (r *run) keepFailure(c *child, o *actor.Outcome) {
+	r.failed = append(r.failed, fmt.Errorf("task %s: %w", c.Path(), o.Err))
+}
+
+// significantEnded ends the supervisor if its AutoShutdown says so.
+func (r *run) significantEnded(c *child, o *actor.Outcome, now time.Time) {
+	r.significant--
+	if r.stop != nil || (o.Kind != events.Completed && o.Kind != events.Failed) {
+		return
+	}
+	if o.Kind == events.Failed && c == r.unready && !r.started {
+		return // the start fails, and says so
+	}
+	if r.cfg.AutoShutdown == AutoShutdownAny || (r.cfg.AutoShutdown == AutoShutdownAll && r.significant == 0) {
+		var err error
+		if o.Kind == events.Failed {
+			err = &EndedError{Path: r.name(), Child: c.Path(), Err: actor.Contain(o.Err)}
+		}
+		r.beginStop(err, r.ordered(), now)
+	}
+}
