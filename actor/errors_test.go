@@ -39,8 +39,8 @@ func TestTheTextOfAnError(t *testing.T) {
 		{
 			&actor.StuckError{Path: "/app/db", Attempt: 1, For: 10 * time.Second, Goroutines: where},
 			"task /app/db: attempt 1 has not returned for 10s after it was told to" +
-				"\n2 goroutine(s) at\n\tmain.wait /src/wait.go:7\n\tmain.main /src/main.go:3" +
-				"\n1 goroutine(s) at\n\tmain.run /src/run.go:9",
+				"\n2 goroutines at\n\tmain.wait /src/wait.go:7\n\tmain.main /src/main.go:3" +
+				"\n1 goroutine at\n\tmain.run /src/run.go:9",
 		},
 		{
 			&actor.SpecError{Name: "db", Err: &policy.FieldError{Field: "Grace", Value: -1, Reason: "must not be negative"}},

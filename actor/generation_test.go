@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,6 +90,40 @@ func TestAnAbandonedAttemptKeepsItsIdentityBesideTheNext(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestTheNextGenerationIsFoundByItsLabelAlreadyWhenItBacksOff(t *testing.T) {
+	bubble(t, supervisor.Config{}, func(t *testing.T, app *supervisor.Supervisor) {
+		task := &stubborn{make(chan context.Context, 3), make(chan struct{}), func() {}}
+		spec := task.spec()
+		spec.Backoff = policy.Constant(time.Hour)
+		start(t, app, spec)
+		time.Sleep(time.Minute)
+		labels := map[string]int{}
+		for _, g := range goroutines("/task") {
+			_, id, _ := strings.Cut(g.Label, ".")
+			_, generation, _ := strings.Cut(id, ".")
+			labels[generation] += g.Count
+		}
+		if !maps.Equal(labels, map[string]int{"": 1, "2": 1}) {
+			t.Errorf("the goroutines of its generations are %v", labels)
+		}
+		close(task.let)
+	})
+}
+
+// A goroutine inherits its label from the one that starts it, here another task.
+func TestATaskThatWaitsForAPermitIsFoundByItsLabel(t *testing.T) {
+	bubble(t, supervisor.Config{Concurrency: 1}, func(t *testing.T, app *supervisor.Supervisor) {
+		start(t, app, actor.Spec{Name: "first", Task: actor.Func(func(ctx context.Context) error {
+			start(t, app, actor.Spec{Name: "second", Task: actor.Func(untilDone)})
+			return untilDone(ctx)
+		})})
+		synctest.Wait()
+		if first, second := goroutinesOf("/first"), goroutinesOf("/second"); first != 1 || second != 1 {
+			t.Errorf("the first has %d goroutines and the second %d, want one each", first, second)
+		}
+	})
 }
 
 // A helper of an abandoned attempt belongs to that attempt, not to the next.

@@ -20,6 +20,15 @@ type Goroutine struct {
 	Stack string
 }
 
+// String says how many goroutines are where, with an indented line per frame.
+func (g Goroutine) String() string {
+	many := "goroutines"
+	if g.Count == 1 {
+		many = "goroutine"
+	}
+	return fmt.Sprintf("%d %s at\n\t%s", g.Count, many, strings.ReplaceAll(strings.TrimSpace(g.Stack), "\n", "\n\t"))
+}
+
 // Tree returns the number of the tree that the task belongs to.
 func (g Goroutine) Tree() uint64 {
 	_, id, _ := cutLast(g.Label, "#")
@@ -135,7 +144,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 func where(gs []Goroutine) string {
 	var b strings.Builder
 	for _, g := range gs {
-		fmt.Fprintf(&b, "\n%d goroutine(s) at\n\t%s", g.Count, strings.ReplaceAll(strings.TrimSpace(g.Stack), "\n", "\n\t"))
+		b.WriteString("\n" + g.String())
 	}
 	return b.String()
 }

@@ -106,6 +106,6 @@ func (s *Supervisor) Dump(w io.Writer) {
 func dump(w io.Writer, gs []actor.Goroutine, format string, args ...any) {
 	_, _ = fmt.Fprintf(w, format+"\n", args...)
 	for _, g := range gs {
-		_, _ = fmt.Fprintf(w, "\t%d goroutine(s) at\n\t\t%s\n", g.Count, strings.ReplaceAll(strings.TrimSpace(g.Stack), "\n", "\n\t\t"))
+		_, _ = fmt.Fprintf(w, "\t%s\n", strings.ReplaceAll(g.String(), "\n", "\n\t"))
 	}
 }

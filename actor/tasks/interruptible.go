@@ -33,7 +33,12 @@ func (t interruptible) Run(ctx context.Context) error {
 	interrupted := make(chan struct{})
 	err := actor.Go(ctx, func(ctx context.Context) error {
 		defer close(interrupted)
-		t.interrupt(first(ctx, returned))
+		select {
+		case err := <-returned:
+			t.interrupt(err)
+		case <-ctx.Done():
+			t.interrupt(context.Cause(ctx))
+		}
 		return nil
 	})
 	if err != nil {
@@ -41,24 +46,8 @@ func (t interruptible) Run(ctx context.Context) error {
 	}
 	err = t.execute()
 	returned <- err
-	<-interrupted
+	<-interrupted // also for a task that makes this only a part of its attempt
 	return err
-}
-
-// first waits for an end of execute or of ctx and returns why. The context of
-// an attempt ends after execute too, so that execute is asked first.
-func first(ctx context.Context, returned <-chan error) error {
-	select {
-	case err := <-returned:
-		return err
-	case <-ctx.Done():
-	}
-	select {
-	case err := <-returned:
-		return err
-	default:
-		return context.Cause(ctx)
-	}
 }
 
 // Validate refuses what Run could not use.

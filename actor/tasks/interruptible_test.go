@@ -100,6 +100,30 @@ func TestTheAttemptWaitsForInterrupt(t *testing.T) {
 	})
 }
 
+func TestATaskMayBeMadeOfSeveral(t *testing.T) {
+	bubble(t, func(t *testing.T, app *supervisor.Supervisor) {
+		interrupted := 0
+		part := tasks.Interruptible(func() error { return nil }, func(error) {
+			time.Sleep(time.Second)
+			interrupted++
+		})
+		o := wait(t, start(t, app, actor.Spec{Task: actor.Func(func(ctx context.Context) error {
+			for i := range 3 {
+				if err := part.Run(ctx); err != nil {
+					return err
+				}
+				if interrupted != i+1 {
+					t.Errorf("part %d has returned before it was interrupted", i)
+				}
+			}
+			return nil
+		})}))
+		if !o.Success() {
+			t.Errorf("got %+v", o)
+		}
+	})
+}
+
 func TestAPanicOfInterruptIsTheAttemptsFailure(t *testing.T) {
 	bubble(t, func(t *testing.T, app *supervisor.Supervisor) {
 		h := start(t, app, actor.Spec{MaxRetries: policy.NoRetry, Task: tasks.Interruptible(

@@ -36,12 +36,12 @@ var imports = []importRow{
 		reason: "the family stands on all of the above and on no third party",
 	},
 	{
-		pkg: "subscribers/console", ours: []string{"events", "policy", "actor"},
-		reason: "a sink reads events; policy and actor are for the errors that events carry",
+		pkg: "subscribers/console", ours: []string{"events", "policy"},
+		reason: "a sink reads events, whose exits are policy's",
 	},
 	{
-		pkg: "subscribers/recorder", ours: []string{"events", "policy", "actor"},
-		reason: "a sink reads events; policy and actor are for the errors that events carry",
+		pkg: "subscribers/recorder", ours: []string{"events"},
+		reason: "a sink reads events",
 	},
 	{
 		pkg: "examples/...", ours: []string{"..."}, modules: []string{"..."},

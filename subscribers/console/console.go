@@ -34,8 +34,8 @@ type Writer struct {
 	// Color has the words coloured by escape sequences, for a terminal.
 	Color bool
 
-	buf       []byte // the line being made
-	lastPanic error  // whose stack was written last
+	buf        []byte // the line being made
+	lastTraced error  // whose stack was written last
 
 	mu  sync.Mutex
 	err error // guarded by mu: the first that Out returned

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
 )
 
@@ -15,56 +14,19 @@ const MaxStack = 32
 // appendStacks appends what is known about where it happened: the goroutines of a
 // stuck task, or where a panic came from.
 func (w *Writer) appendStacks(b []byte, e *events.Event) []byte {
-	if e.Err == nil || e.Kind == events.RetryScheduled {
+	if e.Kind == events.RetryScheduled || e.Kind == events.TaskAbandoned {
+		return b // the event before it has shown them
+	}
+	var traced events.Traced
+	if !errors.As(e.Err, &traced) {
 		return b
 	}
-	if e.Kind == events.TaskStuck {
-		var stuck *actor.StuckError
-		if errors.As(e.Err, &stuck) {
-			b = indent(b, linesOf(stuck.Goroutines))
-		}
-		return b
-	}
-	stack, err := panicIn(e.Err)
 	// An error may come up the whole tree: its stack is written once.
-	if err == nil || err == w.lastPanic { //nolint:errorlint // the very same, not one like it
+	if traced == w.lastTraced { //nolint:errorlint // the very same, not one like it
 		return b
 	}
-	w.lastPanic = err
-	return indent(b, origin(string(stack)))
-}
-
-// panicIn finds what has a stack in the chain of err, and returns both.
-func panicIn(err error) (stack []byte, has error) {
-	var p *actor.PanicError
-	if errors.As(err, &p) {
-		return p.Stack, p
-	}
-	var x *actor.GoexitError
-	if errors.As(err, &x) {
-		return x.Stack, x
-	}
-	var h *events.HandlerPanic
-	if errors.As(err, &h) {
-		return h.Stack, h
-	}
-	return nil, nil
-}
-
-// linesOf lists the goroutines of a task, frame by frame.
-func linesOf(gs []actor.Goroutine) []string {
-	var lines []string
-	for _, g := range gs {
-		what := "1 goroutine at"
-		if g.Count != 1 {
-			what = fmt.Sprintf("%d goroutines at", g.Count)
-		}
-		lines = append(lines, what)
-		for frame := range strings.Lines(strings.TrimSpace(g.Stack)) {
-			lines = append(lines, "\t"+strings.TrimRight(frame, "\n"))
-		}
-	}
-	return lines
+	w.lastTraced = traced
+	return indent(b, origin(traced.Traces()))
 }
 
 // origin drops what caught the panic from the top of its stack: the goroutine's
