@@ -123,12 +123,17 @@ func (a *Actor) live(at *Attempt) {
 	}
 }
 
-// proceed is live on a new goroutine, after an attempt that lost the old one.
+// proceed is live on a new goroutine, after an attempt that lost the old one, or
+// before the first.
 func (a *Actor) proceed(last *Attempt, res Result) {
+	var base context.Context
+	if last != nil {
+		base = last.base // not the actor's: a lost attempt may be of an earlier generation
+	} else {
+		base = a.base
+	}
 	go func() {
-		if last != nil {
-			pprof.SetGoroutineLabels(last.base)
-		}
+		pprof.SetGoroutineLabels(base)
 		if at := a.parent.Next(last, res); at != nil {
 			a.live(at)
 		}

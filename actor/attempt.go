@@ -192,9 +192,10 @@ func (a *Attempt) ended(e *ending, err error) (policy.Exit, error) {
 }
 
 // StandIn returns an attempt that takes the place of one that is given up, so
-// that the late return of that one is told apart.
+// that the late return of that one is told apart. Its goroutine is of the next
+// generation: call Relabel before.
 func (a *Attempt) StandIn() *Attempt {
-	in := &Attempt{actor: a.actor, base: a.base, number: a.number, generation: a.generation, began: a.began}
+	in := &Attempt{actor: a.actor, base: a.actor.base, number: a.number, generation: a.generation, began: a.began}
 	in.upSince.Store(a.upSince.Load())
 	return in
 }

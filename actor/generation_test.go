@@ -109,6 +109,7 @@ func TestTheNextGenerationIsFoundByItsLabelAlreadyWhenItBacksOff(t *testing.T) {
 			t.Errorf("the goroutines of its generations are %v", labels)
 		}
 		close(task.let)
+		synctest.Wait()
 	})
 }
 

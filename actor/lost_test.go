@@ -133,6 +133,9 @@ func TestATaskThatBacksOffAfterAGoexitIsFoundByItsLabel(t *testing.T) {
 		if n := goroutinesOf("/task"); n != 1 {
 			t.Errorf("it has %d goroutines, want one", n)
 		}
+		if leaks := app.Leaks(); len(leaks) != 0 {
+			t.Errorf("its goroutine is taken for a leak: %+v", leaks)
+		}
 	})
 }
 

@@ -129,6 +129,27 @@ func TestTheRefusalOfATaskIsKeptAsItIs(t *testing.T) {
 	}
 }
 
+func TestValidateTaskLooksAtNameAndTaskAlone(t *testing.T) {
+	for says, c := range map[string]struct {
+		spec actor.Spec
+		ok   bool
+	}{
+		"both are good":           {actor.Spec{Name: "db", Task: nothing}, true},
+		"a setting is not":        {actor.Spec{Name: "db", Task: nothing, Grace: -1}, true},
+		"the name is not":         {actor.Spec{Name: "a/b", Task: nothing}, false},
+		"the task is not":         {actor.Spec{Name: "db"}, false},
+		"the task refuses to run": {actor.Spec{Name: "db", Task: picky{errBoom}}, false},
+	} {
+		err := c.spec.ValidateTask()
+		if (err == nil) != c.ok {
+			t.Errorf("%s: got %v", says, err)
+		}
+		if err != nil && err.Error() != c.spec.Validate().Error() {
+			t.Errorf("%s: %q, but Validate says %q", says, err, c.spec.Validate())
+		}
+	}
+}
+
 func TestCheckNameAgreesWithValidate(t *testing.T) {
 	for _, name := range []string{"db", "", "a/b", ".", "a\xff", strings.Repeat("n", 999)} {
 		s := actor.Spec{Name: name, Task: nothing}

@@ -161,6 +161,35 @@ func TestABeatThatNobodyExpectsDoesNothing(t *testing.T) {
 	}
 }
 
+func TestAnAttemptThatIsNotReadyInTimeHasFailed(t *testing.T) {
+	for _, c := range []struct {
+		says  string
+		ready time.Duration
+		want  policy.Exit
+	}{
+		{"too late", time.Minute + 1, policy.TimedOut},
+		{"just in time", time.Minute - 1, policy.Succeeded},
+	} {
+		t.Run(c.says, func(t *testing.T) {
+			var cause error
+			end := onceOf(t, actor.Spec{AwaitReady: true, StartTimeout: time.Minute, Task: actor.Func(func(ctx context.Context) error {
+				time.Sleep(c.ready)
+				cause = context.Cause(ctx)
+				actor.Ready(ctx)
+				time.Sleep(time.Hour)
+				return ctx.Err()
+			})})
+			if end.Exit != c.want {
+				t.Fatalf("got %v with %v", end.Exit, end.Err)
+			}
+			var late *actor.NotReadyError
+			if c.want == policy.TimedOut && (!errors.As(cause, &late) || !errors.As(end.Err, &late) || late.Timeout != time.Minute || late.Err != nil) {
+				t.Errorf("told %v, got %v", cause, end.Err)
+			}
+		})
+	}
+}
+
 func TestWhatEndsAContextFirstIsItsCause(t *testing.T) {
 	bubble(t, supervisor.Config{}, func(t *testing.T, app *supervisor.Supervisor) {
 		ctx, _ := hold(t, app, actor.Spec{Timeout: time.Minute, Stall: time.Minute + 1})

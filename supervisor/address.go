@@ -28,6 +28,9 @@ func (s *Supervisor) find(ctx context.Context, act, address string) (*child, err
 		name, below, deeper := strings.Cut(rest, "/")
 		r.mu.Lock()
 		c, stopped := r.names[name], r.state == StateStopped
+		if c != nil && !c.linked {
+			c = nil // forgotten during the stop
+		}
 		r.mu.Unlock()
 		switch {
 		case stopped:

@@ -27,9 +27,11 @@ type child struct {
 	head       *Supervisor // of a family, else nil; read only
 	prev, next *child      // start order
 	attempt    *actor.Attempt
-	trouble    *trouble      // nil while all goes well
-	since      time.Time     // when it came into its state
-	born       time.Duration // when it was added, counted from the beginning of the run
+	trouble    *trouble  // nil while all goes well
+	since      time.Time // when it came into its state
+	born       instant   // when it was added
+	toldAt     instant   // when the present attempt was told to end
+	due        instant   // when it is stuck
 
 	attempts uint32 // made by this handle
 	restarts uint32 // attempts that followed a failure, and group restarts
@@ -51,12 +53,17 @@ type child struct {
 	linked     bool          // it is in the list and its name is taken
 }
 
-// trouble is what only children need that fail, wait or are being stopped.
+// instant is a time in a third of the room: nanoseconds since the run began, and
+// one more, so that zero is no time.
+type instant int64
+
+func (r *run) instant(t time.Time) instant { return instant(t.Sub(r.began)) + 1 }
+func (r *run) time(i instant) time.Time    { return r.began.Add(time.Duration(i - 1)) }
+
+// trouble is what only children need that fail, wait or are stuck.
 type trouble struct {
 	err      error     // last error
 	next     time.Time // when a backing off child goes on
-	toldAt   time.Time // when the attempt was told to end
-	due      time.Time // when it is stuck
 	patience time.Duration
 	stuck    uint64 // how often it was found stuck
 	extended int    // how often a supervisor was given more time
@@ -69,7 +76,7 @@ type trouble struct {
 
 // forgetAttempt makes room for what concerns the next attempt.
 func (t *trouble) forgetAttempt() {
-	t.next, t.toldAt, t.due = time.Time{}, time.Time{}, time.Time{}
+	t.next = time.Time{}
 	t.patience, t.stuck, t.extended, t.stopErr = 0, 0, 0, nil
 }
 
@@ -199,7 +206,9 @@ func (r *run) unlink(c *child) {
 	if r.stop != nil && r.stop.cursor == c {
 		r.stop.cursor = c.prev
 	}
-	delete(r.names, c.Name())
+	if r.stop == nil { // else the map goes with the run, and nobody may take the name
+		delete(r.names, c.Name())
+	}
 	if !c.declared {
 		r.dynamic--
 	}

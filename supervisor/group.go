@@ -161,8 +161,8 @@ func (r *run) awaitReturn(c *child, why events.Reason, now time.Time) {
 	if c.told == goOn {
 		c.reason = why
 	}
-	if t := c.troubled(); t.toldAt.IsZero() {
-		t.toldAt = now
+	if c.toldAt == 0 {
+		c.toldAt = r.instant(now)
 	}
 	r.tellStopping(c, now)
 	var by time.Time

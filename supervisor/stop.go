@@ -147,7 +147,7 @@ func (r *run) tellToEnd(c *child, why events.Reason, now time.Time) {
 // stop, if that is earlier.
 func (r *run) hasten(c *child, now time.Time) {
 	by := r.stop.share()
-	if t := c.troubled(); t.due.IsZero() || by.Before(t.due) {
+	if c.due == 0 || by.Before(r.time(c.due)) {
 		r.expect(c, by, now)
 	}
 }

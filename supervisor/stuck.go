@@ -16,9 +16,8 @@ type watched struct {
 
 // watch has the conductor look at c when it is due.
 func (r *run) watch(c *child, due, now time.Time) {
-	t := c.troubled()
-	fresh := t.due.IsZero()
-	t.due = due
+	fresh := c.due == 0
+	c.due = r.instant(due)
 	if fresh {
 		r.watched = append(r.watched, watched{c, c.attempt})
 		if len(r.watched) > 2*r.alive+64 {
@@ -40,7 +39,7 @@ func (r *run) sweep(now time.Time) (late []watched) {
 			continue
 		}
 		kept = append(kept, w)
-		if due := w.c.trouble.due; now.Before(due) {
+		if due := r.time(w.c.due); now.Before(due) {
 			r.dueAt = within(r.dueAt, due)
 		} else {
 			late = append(late, w)
@@ -90,13 +89,13 @@ func profile() map[string][]actor.Goroutine {
 
 // overdue rules on an attempt that outlived its grace.
 func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
-	t := c.trouble
+	t := c.troubled()
 	if r.windingUp(c, now) {
 		return
 	}
 	stuck := &actor.StuckError{
 		Path: c.Path(), Attempt: c.attempt.Number(), Generation: c.attempt.Generation(),
-		For: now.Sub(t.toldAt), Goroutines: where,
+		For: now.Sub(r.time(c.toldAt)), Goroutines: where,
 	}
 	t.stuck++
 	if r.wants(events.TaskStuck) {
@@ -116,10 +115,11 @@ func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 			c.enterState(StateStuck, now)
 		}
 		t.patience = min(max(2*t.patience, c.set.spec.Grace, minPatience), max(maxPatience, c.set.spec.Grace))
-		t.due = after(now, t.patience)
+		due := after(now, t.patience)
 		if r.stop != nil {
-			t.due = within(t.due, r.stop.deadline)
+			due = within(due, r.stop.deadline)
 		}
+		c.due = r.instant(due)
 	}
 }
 
@@ -130,7 +130,7 @@ func (r *run) windingUp(c *child, now time.Time) bool {
 		return false
 	}
 	c.trouble.extended++
-	c.trouble.due = now.Add(familySlack)
+	c.due = r.instant(now.Add(familySlack))
 	return true
 }
 
@@ -172,7 +172,7 @@ func (r *run) abandon(c *child, stuck *actor.StuckError, now time.Time) {
 	if r.zombies == nil {
 		r.zombies = map[*actor.Attempt]zombie{}
 	}
-	r.zombies[lost] = zombie{stuck, t.toldAt}
+	r.zombies[lost] = zombie{stuck, r.time(c.toldAt)}
 	if r.wants(events.TaskAbandoned) {
 		e := c.event(events.TaskAbandoned, now)
 		e.Reason, e.Elapsed, e.Err = c.reason, stuck.For, stuck
@@ -187,6 +187,7 @@ func (r *run) abandon(c *child, stuck *actor.StuckError, now time.Time) {
 
 	// The next generation takes over the streak, but not a backoff that the
 	// lost attempt is just asking.
+	c.toldAt, c.due = 0, 0
 	t.forgetAttempt()
 	t.pauses = nil
 	if lost.Claim() {

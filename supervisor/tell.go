@@ -18,7 +18,7 @@ func (r *run) wants(k events.Kind) bool { return r.env.bus.Wants(k) }
 
 func (r *run) tellAdded(c *child, now time.Time) {
 	if !c.added {
-		c.added, c.born = true, now.Sub(r.began)
+		c.added, c.born = true, r.instant(now)
 		r.tell(c, events.TaskAdded, now)
 	}
 }
@@ -78,7 +78,7 @@ func (r *run) tellFinished(c *child, o *actor.Outcome, now time.Time) {
 func (r *run) publishFinished(c *child, o *actor.Outcome, now time.Time) {
 	e := c.event(events.TaskFinished, now)
 	e.Outcome, e.Reason, e.Err = o.Kind, o.Reason, o.Err
-	e.Elapsed = now.Sub(r.began) - c.born
+	e.Elapsed = now.Sub(r.time(c.born))
 	if o.StopErr != nil {
 		e.Err = o.StopErr
 	}
