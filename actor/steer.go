@@ -58,10 +58,10 @@ func (s *steering) read(err error) {
 				s.hasAfter, s.after = true, max(e.RetryAfter(), 0)
 			}
 		}
-		if err == Done {
+		if err == Done { //nolint:errorlint // the chain is walked here
 			s.decide(policy.Finished)
 		}
-		if many, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the chain is walked here
+		if many, ok := err.(interface{ Unwrap() []error }); ok {
 			for _, e := range many.Unwrap() {
 				s.read(e)
 			}

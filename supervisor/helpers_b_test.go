@@ -49,7 +49,7 @@ func bRun(t *testing.T, cfg supervisor.Config) *bTree {
 }
 
 // stop ends the run and returns what Run returned, and how long that took.
-func (b *bTree) stop() (error, time.Duration) { //nolint:revive // the error is the result, not a failure
+func (b *bTree) stop() (error, time.Duration) { //nolint:staticcheck // the error is the result, not a failure
 	from := time.Now()
 	b.cancel()
 	<-b.done

@@ -31,7 +31,7 @@ func TestTheListingShowsEveryState(t *testing.T) {
 				if n.Ready != (state == "running" || state == "completed") {
 					t.Errorf("ready: %v", n.Ready)
 				}
-				if got, want := n.NextRetry, b.began.Add(time.Hour); (got == want) != (state == "backing_off") || (got.IsZero() == (state == "backing_off")) {
+				if got, want := n.NextRetry, b.began.Add(time.Hour); got.Equal(want) != (state == "backing_off") || (got.IsZero() == (state == "backing_off")) {
 					t.Errorf("next retry at %v", got)
 				}
 				if failed := state == "backing_off" || state == "failed"; failed != (n.Err == errOfB) || failed != (n.Error == "oops of b") { //nolint:errorlint // unwrapped
@@ -130,7 +130,7 @@ func TestTheJSONOfAListingIsStable(t *testing.T) {
 			}
 		}
 		keys(plain, "children name path ready restarts restarts_in_window since state supervisor")
-		kids := plain["children"].([]any) //nolint:errcheck,forcetypeassert // else it panics
+		kids := plain["children"].([]any)
 		kid := func(i int) map[string]any { return kids[i].(map[string]any) }
 		keys(kid(0), "attempt declared error failures generation id name next_retry path ready restarts significant since state")
 		keys(kid(1), "attempt children declared generation id name path permits_used ready restarts since state strategy supervisor")

@@ -13,7 +13,7 @@ import (
 )
 
 // bMain runs Main outside of a bubble, where signals can be listened to.
-func bMain(t *testing.T, ctx context.Context, specs ...actor.Spec) error { //nolint:revive // t first, as in a helper
+func bMain(t *testing.T, ctx context.Context, specs ...actor.Spec) error {
 	t.Helper()
 	done := make(chan error, 1)
 	go func() { done <- supervisor.Main(ctx, specs...) }()

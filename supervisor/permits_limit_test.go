@@ -204,7 +204,7 @@ func TestWhatWaitsForAPermitCanBeStoppedAndLeavesItsPlace(t *testing.T) {
 			t.Errorf("%d used, %d waiting", n.PermitsUsed, n.PermitsWaiting)
 		}
 		// A running one that is restarted goes to the end of the queue.
-		go b.Restart(t.Context(), "first") //nolint:errcheck // its place is looked at
+		go b.Restart(t.Context(), "first")
 		rest(15 * time.Second)
 		if _, _, order := m.read(); !slices.Equal(order, []string{"first", "fourth"}) {
 			t.Errorf("%v", order)

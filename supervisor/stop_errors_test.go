@@ -198,7 +198,7 @@ func TestTheCauseOfAContextSaysWhy(t *testing.T) {
 			bBubble(t, func(t *testing.T, _ chan struct{}) {
 				causes := make(chan error, 10)
 				row.spec.Name, row.spec.Task = "a", actor.Func(func(ctx context.Context) error {
-					derived, cancel := context.WithCancel(context.WithValue(ctx, struct{}{}, 1))
+					derived, cancel := context.WithCancel(context.WithValue(ctx, t, 1))
 					defer cancel()
 					<-derived.Done()
 					causes <- context.Cause(derived)

@@ -83,7 +83,7 @@ func TestALameDuckBelowDoesNotOutlastTheDeadline(t *testing.T) {
 			{Name: "a", Task: actor.Func(bIdle)},
 		}})
 		b := bRun(t, supervisor.Config{StopTimeout: 5 * time.Second, Children: []actor.Spec{pool.Spec("")}})
-		go b.Restart(t.Context(), "pool") //nolint:errcheck // it is cut off by the stop
+		go b.Restart(t.Context(), "pool") // it is cut off by the stop
 		rest(time.Second)
 		if _, took := b.stop(); took > 6*time.Second {
 			t.Errorf("the stop took %v, and should take 5s at most", took)

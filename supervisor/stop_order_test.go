@@ -209,7 +209,7 @@ func TestTheDeadlineOfTheTreeOvertakesAStopThatIsUnderWay(t *testing.T) {
 			inner.Spec("inner"),
 		}})
 		b := bRun(t, supervisor.Config{StopTimeout: 10 * time.Second, Children: []actor.Spec{outer.Spec("outer")}})
-		go b.Stop(t.Context(), "outer") //nolint:errcheck // the stop of the tree answers
+		go b.Stop(t.Context(), "outer") // the stop of the tree answers
 		rest(20 * time.Second)
 		b.mustState("/app/outer/inner/deaf", supervisor.StateStopping)
 		err, took := b.stop()

@@ -27,7 +27,7 @@ const bDeadline = 30 * time.Second
 
 func TestWhatIsDoneAboutAStuckAttempt(t *testing.T) {
 	hand := func(do func(*bTree) error) func(*bTree) {
-		return func(b *bTree) { go do(b) } //nolint:errcheck // what becomes of the child is looked at
+		return func(b *bTree) { go do(b) } // what becomes of the child is looked at
 	}
 	situations := map[string]struct {
 		do   func(*bTree)

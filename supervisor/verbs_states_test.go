@@ -226,7 +226,7 @@ func TestRestartMakesANewAttemptWhateverTheChildDoes(t *testing.T) {
 func TestAChildThatIsStoppingCannotBeRestartedAndItsNameIsTaken(t *testing.T) {
 	bBubble(t, func(t *testing.T, _ chan struct{}) {
 		b := bRun(t, supervisor.Config{Children: []actor.Spec{{Name: "c", Task: bSlow(5 * time.Second)}}})
-		go b.Remove(t.Context(), "c") //nolint:errcheck // the other verbs are looked at
+		go b.Remove(t.Context(), "c") // the other verbs are looked at
 		rest(time.Second)
 		bMustBe(t, "restart", bErrOf(b.Restart(t.Context(), "c")), supervisor.ErrStopping)
 		bMustBe(t, "start", bErrOf(b.Start(t.Context(), actor.Spec{Name: "c", Task: actor.Func(bIdle)})), supervisor.ErrExists)

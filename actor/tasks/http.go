@@ -95,7 +95,7 @@ func (h *HTTPTask) drain(ctx context.Context, server *http.Server) error {
 	defer cancel()
 	err := server.Shutdown(ctx)
 	if ctx.Err() != nil {
-		return fmt.Errorf("requests were still open after %v and are cut off", limit)
+		return fmt.Errorf("connections were still in use after %v and are cut off", limit)
 	}
 	return err
 }
