@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -52,6 +53,10 @@ func (e *TimeoutError) Error() string {
 
 // Unwrap returns what the attempt returned.
 func (e *TimeoutError) Unwrap() error { return e.Err }
+
+// Is makes a timeout a context.DeadlineExceeded, as the context of the attempt
+// said it was.
+func (e *TimeoutError) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // StallError is the failure of an attempt that stopped calling Beat, and the
 // cause with which its context ended.

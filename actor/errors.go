@@ -122,9 +122,10 @@ type StuckError struct {
 	Goroutines []Goroutine
 }
 
+// Error returns one line; Traces says where.
 func (e *StuckError) Error() string {
-	return fmt.Sprintf("task %s: attempt %d has not returned for %v after it was told to%s",
-		e.Path, e.Attempt, e.For.Round(time.Millisecond), where(e.Goroutines))
+	return fmt.Sprintf("task %s: attempt %d has not returned for %v after it was told to",
+		e.Path, e.Attempt, e.For.Round(time.Millisecond))
 }
 
 // Traces returns where the task's goroutines are.

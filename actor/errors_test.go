@@ -38,9 +38,7 @@ func TestTheTextOfAnError(t *testing.T) {
 		},
 		{
 			&actor.StuckError{Path: "/app/db", Attempt: 1, For: 10 * time.Second, Goroutines: where},
-			"task /app/db: attempt 1 has not returned for 10s after it was told to" +
-				"\n2 goroutines at\n\tmain.wait /src/wait.go:7\n\tmain.main /src/main.go:3" +
-				"\n1 goroutine at\n\tmain.run /src/run.go:9",
+			"task /app/db: attempt 1 has not returned for 10s after it was told to",
 		},
 		{
 			&actor.SpecError{Name: "db", Err: &policy.FieldError{Field: "Grace", Value: -1, Reason: "must not be negative"}},
@@ -70,5 +68,16 @@ func TestAnErrorLeadsToTheOneInside(t *testing.T) {
 	}
 	if err := (&actor.PanicError{Value: "no error"}).Unwrap(); err != nil {
 		t.Errorf("a panic with a string leads to %v", err)
+	}
+}
+
+func TestTheTracesOfAStuckTaskSayWhereItIs(t *testing.T) {
+	err := &actor.StuckError{Path: "/app/db", Goroutines: []actor.Goroutine{
+		{Count: 2, Stack: "main.wait /src/wait.go:7\nmain.main /src/main.go:3\ngithub.com/taskvisor/taskvisor/actor.(*Attempt).run /src/attempt.go:1\n"},
+		{Count: 1, Stack: "main.run /src/run.go:9\n"},
+	}}
+	const want = "2 goroutines at\n\tmain.wait /src/wait.go:7\n\tmain.main /src/main.go:3\n1 goroutine at\n\tmain.run /src/run.go:9"
+	if got := err.Traces(); got != want {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

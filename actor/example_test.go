@@ -222,6 +222,6 @@ func ExampleSpec_Validate() {
 	fmt.Println(err)
 	fmt.Println(errors.Is(err, policy.ErrInvalid))
 	// Output:
-	// spec "db/main": Name: db/main: must not contain '/', which separates the parts of a path
+	// spec "db/main": Name: "db/main": must not contain '/', which separates the parts of a path
 	// true
 }

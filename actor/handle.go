@@ -24,6 +24,17 @@ type Outcome struct {
 	StopErr error
 }
 
+// String says how the task ended, in a few words.
+func (o Outcome) String() string {
+	switch {
+	case o.Err != nil:
+		return fmt.Sprintf("%v after %d attempt(s): %v", o.Kind, o.Attempts, o.Err)
+	case o.Reason != 0:
+		return fmt.Sprintf("%v (%v) after %d attempt(s)", o.Kind, o.Reason, o.Attempts)
+	}
+	return fmt.Sprintf("%v after %d attempt(s)", o.Kind, o.Attempts)
+}
+
 // Success reports whether the task completed.
 func (o Outcome) Success() bool { return o.Kind == events.Completed }
 

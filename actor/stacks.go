@@ -26,8 +26,15 @@ func (g Goroutine) String() string {
 	if g.Count == 1 {
 		many = "goroutine"
 	}
-	return fmt.Sprintf("%d %s at\n\t%s", g.Count, many, strings.ReplaceAll(strings.TrimSpace(g.Stack), "\n", "\n\t"))
+	stack := strings.TrimSpace(g.Stack)
+	if i := strings.Index(stack, "\n"+ownFrames); i > 0 {
+		stack = stack[:i] // below are the library's own, the same for all
+	}
+	return fmt.Sprintf("%d %s at\n\t%s", g.Count, many, strings.ReplaceAll(stack, "\n", "\n\t"))
 }
+
+// ownFrames is how the functions begin that call a task.
+const ownFrames = "github.com/taskvisor/taskvisor/actor.(*A"
 
 // Tree returns the number of the tree that the task belongs to.
 func (g Goroutine) Tree() uint64 {

@@ -83,8 +83,12 @@ func (a *Attempt) checkReady() {
 
 // cutShort ends the context of an attempt that should then return, and has the
 // parent see to it.
+//
+// The parent is told first, so that what it tells of the stop comes before what
+// it tells of the end.
 func (a *Attempt) cutShort(e *ending) {
-	if a.finish(e) {
+	if a.end.Load() == nil {
 		a.actor.parent.Overdue(a, e.reason)
+		a.finish(e)
 	}
 }

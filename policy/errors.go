@@ -21,8 +21,18 @@ type FieldError struct {
 	Reason string
 }
 
-// Error returns field, value and reason in one line.
+// Error returns field, value and reason in one line, without a value that says
+// nothing.
 func (e *FieldError) Error() string {
+	switch v := e.Value.(type) {
+	case nil:
+		return fmt.Sprintf("%s: %s", e.Field, e.Reason)
+	case string:
+		if v == "" {
+			return fmt.Sprintf("%s: %s", e.Field, e.Reason)
+		}
+		return fmt.Sprintf("%s: %q: %s", e.Field, v, e.Reason)
+	}
 	return fmt.Sprintf("%s: %v: %s", e.Field, e.Value, e.Reason)
 }
 

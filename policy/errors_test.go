@@ -25,7 +25,7 @@ func TestFieldErrorText(t *testing.T) {
 	for want, err := range map[string]error{
 		"Backoff.Factor: 0.5: must be at least 1":                                 Backoff{Factor: 0.5}.Validate(),
 		"Backoff.First: 2s: must not exceed Max, 1s":                              Exponential(2*time.Second, time.Second).Validate(),
-		"Backoff.Custom: <nil>: must not be nil":                                  Custom(nil).Validate(),
+		"Backoff.Custom: must not be nil":                                         Custom(nil).Validate(),
 		"Backoff.Shape: shape(9): is not a known value":                           Backoff{Shape: 9}.Validate(),
 		"Backoff.Step: 1s: needs the linear shape, not exponential":               Backoff{Step: time.Second}.Validate(),
 		"Intensity.Within: 0s: must be set together with Restarts":                Intensity{Restarts: 1}.Validate(),

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -16,6 +17,9 @@ func (s *Supervisor) find(ctx context.Context, act, address string) (*child, err
 	r := s.current.Load()
 	if r == nil {
 		return nil, &ChildError{Act: act, Path: address, Err: ErrNotRunning}
+	}
+	if address == r.name() {
+		return nil, &ChildError{Act: act, Path: address, Err: fmt.Errorf("%w: it is the supervisor that was asked", ErrNotFound)}
 	}
 	rest := address
 	if strings.HasPrefix(address, "/") {

@@ -104,6 +104,8 @@ func (c *Config) check() error {
 		return bad("StopTimeout", c.StopTimeout, "must not be negative")
 	case c.LameDuck < 0:
 		return bad("LameDuck", c.LameDuck, "must not be negative")
+	case c.StopTimeout > 0 && c.LameDuck >= c.StopTimeout:
+		return bad("LameDuck", c.LameDuck, "leaves nothing of the StopTimeout")
 	}
 	if c.Name != "" {
 		if err := actor.CheckName(c.Name); err != nil {
@@ -131,10 +133,19 @@ func (c *Config) check() error {
 
 func (c *Config) checkChildren() error {
 	names := make(map[string]bool, len(c.Children))
+	heads := map[*Supervisor]string{}
 	for i := range c.Children {
 		spec := &c.Children[i]
 		if err := c.admissible(spec); err != nil {
-			return err
+			return fmt.Errorf("child %d: %w", i+1, err)
+		}
+		if fam, ok := spec.Task.(Family); ok {
+			if other, there := heads[fam.Head()]; there {
+				return &actor.SpecError{Name: spec.Name, Err: &policy.FieldError{
+					Field: "Task", Value: other, Reason: "is the same supervisor",
+				}}
+			}
+			heads[fam.Head()] = spec.Name
 		}
 		if names[spec.Name] {
 			return twice(spec.Name)

@@ -124,12 +124,15 @@ type StopError struct {
 
 func (e *StopError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "stop of %s: %d task(s) left behind after %v", e.Path, len(e.Stuck), e.Took.Round(time.Millisecond))
-	for _, s := range e.Stuck {
-		b.WriteString("\n")
-		b.WriteString(s.Error())
+	tasks := "tasks"
+	if len(e.Stuck) == 1 {
+		tasks = "task"
 	}
-	return b.String()
+	fmt.Fprintf(&b, "stop of %s: %d %s left behind after %v", e.Path, len(e.Stuck), tasks, e.Took.Round(time.Millisecond))
+	for _, s := range e.Stuck {
+		b.WriteString("\n" + s.Error() + "\n" + s.Traces())
+	}
+	return strings.TrimRight(b.String(), "\n")
 }
 
 // Unwrap returns an error for each stuck task.
@@ -149,7 +152,9 @@ type ChildError struct {
 	Err  error
 }
 
-func (e *ChildError) Error() string { return fmt.Sprintf("%s %s: %v", e.Act, e.Path, e.Err) }
+func (e *ChildError) Error() string {
+	return fmt.Sprintf("%s %s: %v", e.Act, first(e.Path, `""`), e.Err)
+}
 
 // Unwrap returns the reason.
 func (e *ChildError) Unwrap() error { return e.Err }

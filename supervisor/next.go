@@ -116,6 +116,9 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause
 		}
 	}
 	if res.Exit == policy.Stopped {
+		if c.told == goOn {
+			c.told = end // nobody but the task itself has ended its context
+		}
 		if res.Err != nil && c.told == end {
 			c.troubled().stopErr = res.Err
 		}

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"fmt"
 	"path"
 	"time"
 
@@ -170,6 +171,9 @@ func (r *run) admit(name string, n int) error {
 	case r.stop != nil || !r.lame.IsZero():
 		return refuse(ErrStopping)
 	case r.names[name] != nil:
+		if state := r.names[name].state; state.Ended() {
+			return refuse(fmt.Errorf("%w by a declared child that has ended as %v: restart or remove it", ErrExists, state))
+		}
 		return refuse(ErrExists)
 	case r.cfg.Limit > 0 && r.dynamic+n > r.cfg.Limit:
 		return refuse(ErrLimit)

@@ -128,7 +128,7 @@ func (s *Supervisor) SetConcurrency(n int) error {
 		return &policy.FieldError{Field: "Concurrency", Value: n, Reason: "must be at least 1"}
 	}
 	if s.cfg.Concurrency == 0 {
-		return &policy.FieldError{Field: "Concurrency", Value: n, Reason: "was not limited by the Config"}
+		return &policy.FieldError{Field: "Concurrency", Value: n, Reason: "needs a Config.Concurrency, for which policy.Unlimited will do"}
 	}
 	r := s.current.Load()
 	if r == nil {

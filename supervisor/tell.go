@@ -43,7 +43,7 @@ func (r *run) tellAttemptEnded(c *child, at *actor.Attempt, res *actor.Result) {
 func (r *run) publishAttemptEnded(c *child, at *actor.Attempt, res *actor.Result) {
 	e := c.event(events.AttemptEnded, res.Ended)
 	e.Exit, e.Err = res.Exit, res.Err
-	e.Elapsed = res.Ended.Sub(at.Began())
+	e.Elapsed, e.Generation = res.Ended.Sub(at.Began()), at.Generation()
 	r.env.bus.Publish(e)
 }
 
@@ -122,6 +122,19 @@ func (r *run) cameLate(c *child, last *actor.Attempt, res *actor.Result) {
 	}
 	e := c.event(events.TaskReturned, res.Ended)
 	e.Attempt, e.Generation = last.Number(), last.Generation()
-	e.Exit, e.Err, e.Elapsed = res.Exit, res.Err, res.Ended.Sub(last.Began())
+	e.Exit, e.Err, e.Elapsed = res.Exit, returned(res.Err), res.Ended.Sub(last.Began())
 	r.env.bus.Publish(e)
+}
+
+// returned takes off what the runtime has put around a task's own error.
+func returned(err error) error {
+	switch e := err.(type) { //nolint:errorlint // only the outermost is the runtime's
+	case *actor.TimeoutError:
+		return e.Err
+	case *actor.StallError:
+		return e.Err
+	case *actor.NotReadyError:
+		return e.Err
+	}
+	return err
 }
