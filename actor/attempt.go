@@ -57,7 +57,7 @@ func (a *Attempt) Actor() *Actor { return a.actor }
 func (a *Attempt) Number() int { return int(a.number) }
 
 // Generation returns how many goroutines had to be used so far: 1 unless an
-// attempt was abandoned.
+// attempt was abandoned, or left by runtime.Goexit.
 func (a *Attempt) Generation() int { return int(a.generation) }
 
 // Began returns when the attempt was made.
@@ -85,12 +85,6 @@ func (a *Attempt) Claim() bool { return a.claimed.CompareAndSwap(false, true) }
 // Stop ends the attempt's context for a reason that has a sentinel cause. It
 // does not wait and reports whether it was the first to end it.
 func (a *Attempt) Stop(r events.Reason) bool { return a.finish(endingFor(r)) }
-
-// Fail ends the attempt's context with an error that will be its failure: a
-// *NotReadyError from the supervisor.
-func (a *Attempt) Fail(r events.Reason, err error) bool {
-	return a.finish(&ending{err: context.Canceled, cause: err, reason: r})
-}
 
 // run makes the attempt. It returns unless the task calls runtime.Goexit; then
 // a new goroutine goes on with the actor's life from here.

@@ -188,7 +188,7 @@ func ExampleLogger() {
 		actor.Logger(ctx).Info("connected", "host", "db1")
 		return nil
 	})})
-	// Output: level=INFO msg=connected path=/db attempt=1 host=db1
+	// Output: level=INFO msg=connected path=/db attempt=1 generation=1 host=db1
 }
 
 func ExampleHandle_Wait() {

@@ -19,7 +19,7 @@ type Info struct {
 	Path       string
 	Name       string
 	Attempt    int // from 1
-	Generation int // from 1; more after an attempt was abandoned
+	Generation int // from 1; more after an attempt was abandoned or left by runtime.Goexit
 }
 
 // FromContext returns the identity of the task whose context ctx is or derives
@@ -46,9 +46,10 @@ func Current(ctx context.Context) *Attempt {
 }
 
 // Ready says that the task is up: that it has what it needs and serves. The
-// first call in an attempt counts. Outside of a task it does nothing.
+// first call in an attempt counts. Outside of a task, and after its context has
+// ended, it does nothing.
 func Ready(ctx context.Context) {
-	if a := Current(ctx); a != nil && a.upSince.CompareAndSwap(0, max(int64(time.Since(a.began)), 1)) {
+	if a := Current(ctx); a != nil && a.end.Load() == nil && a.upSince.CompareAndSwap(0, max(int64(time.Since(a.began)), 1)) {
 		a.actor.parent.Ready(a)
 	}
 }
@@ -62,7 +63,7 @@ func Beat(ctx context.Context) {
 	}
 }
 
-// Logger returns a logger that carries the path, id and attempt of the task:
+// Logger returns a logger that carries path, id, attempt and generation of the task:
 // the supervisor's, or slog.Default. Outside of a task it carries nothing.
 func Logger(ctx context.Context) *slog.Logger {
 	l, _ := ctx.Value(loggerKey{}).(*slog.Logger)
@@ -77,6 +78,7 @@ func Logger(ctx context.Context) *slog.Logger {
 		slog.String("path", info.Path),
 		slog.Uint64("id", uint64(info.ID)),
 		slog.Int("attempt", info.Attempt),
+		slog.Int("generation", info.Generation),
 	)
 }
 

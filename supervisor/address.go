@@ -31,7 +31,7 @@ func (s *Supervisor) find(ctx context.Context, act, address string) (*child, err
 	for {
 		name, below, deeper := strings.Cut(rest, "/")
 		r.mu.Lock()
-		c, stopped := r.names[name], r.state == StateStopped
+		c, stopped := r.names[name], r.over
 		if c != nil && !c.linked {
 			c = nil // forgotten during the stop
 		}

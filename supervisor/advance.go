@@ -21,11 +21,7 @@ func (r *run) advance(c *child, now time.Time) *actor.Attempt {
 			r.finish(c, events.Stopped, nil, now)
 			return nil
 		case c.told == halt:
-			c.alive, c.ready = false, false
-			r.alive--
-			c.enterState(StateRestarting, now)
-			r.dropPermit(c)
-			r.poke()
+			r.leave(c, now)
 			return nil
 		case r.group != nil && r.group.includes(c):
 			c.told, c.reason = groupOrder(c), events.ReasonGroup // nothing starts before all have stopped
@@ -41,6 +37,15 @@ func (r *run) advance(c *child, now time.Time) *actor.Attempt {
 		}
 		now = time.Now()
 	}
+}
+
+// leave takes a child's goroutine away until its group starts it again.
+func (r *run) leave(c *child, now time.Time) {
+	c.alive, c.ready = false, false
+	r.alive--
+	r.dropPermit(c)
+	c.enterState(StateRestarting, now)
+	r.poke()
 }
 
 // sleep waits without the lock, until the child is roused or d is over; a d of

@@ -212,4 +212,5 @@ func (r *run) unlink(c *child) {
 	if !c.declared {
 		r.dynamic--
 	}
+	c.prev, c.next = nil, nil
 }

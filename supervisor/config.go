@@ -272,5 +272,5 @@ func (set *settings) fits(spec *actor.Spec) bool {
 		}
 	}
 	_, family := spec.Task.(Family)
-	return family == set.family && of(spec) == of(&set.given) && spec.Backoff.Equal(set.given.Backoff)
+	return !family && !set.family && of(spec) == of(&set.given) && spec.Backoff.Equal(set.given.Backoff)
 }

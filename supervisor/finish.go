@@ -63,8 +63,18 @@ func (r *run) childEnded(c *child, o *actor.Outcome, now time.Time) {
 }
 
 func (r *run) keepFailure(c *child, o *actor.Outcome) {
-	r.failed = append(r.failed, fmt.Errorf("task %s: %w", c.Path(), o.Err))
+	r.failed = append(r.failed, &taskError{c.Path(), o.Err})
 }
+
+// taskError is a failure with its path. Its text is made when it is asked for,
+// since that calls the user's error and here the lock is held.
+type taskError struct {
+	path string
+	err  error
+}
+
+func (e *taskError) Error() string { return fmt.Sprintf("task %s: %v", e.path, e.err) }
+func (e *taskError) Unwrap() error { return e.err }
 
 // significantEnded ends the supervisor if its AutoShutdown says so.
 func (r *run) significantEnded(c *child, o *actor.Outcome, now time.Time) {

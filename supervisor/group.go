@@ -51,9 +51,20 @@ func (r *run) beginGroup(c *child, pause time.Duration, now time.Time) {
 	if r.cfg.Strategy == OneForAll {
 		pivot = r.first
 	}
+	if old := r.group; old != nil { // its offender's pause is owed too
+		left := old.pause
+		if !old.at.IsZero() {
+			left = old.at.Sub(now)
+		}
+		pause = max(pause, left)
+	}
 	r.group = &group{pivot: pivot, cursor: r.last, pause: pause}
-	r.unready = nil
-	r.state, r.since = StateRestarting, now
+	if r.unready != nil && r.group.includes(r.unready) {
+		r.unready = nil
+	}
+	if r.regroup.IsZero() {
+		r.regroup = now
+	}
 	r.tellGroup(c.lastErr(), pause, now)
 	r.poke()
 }
@@ -86,8 +97,10 @@ func (r *run) stepGroup(now time.Time) (until time.Time) {
 	}
 
 	// Let the start order take over, from the first member on.
-	for c := g.pivot; c != nil; c = c.next {
+	for c := g.pivot; c != nil; {
+		next := c.next
 		r.readmit(c, now)
+		c = next
 	}
 	if r.starting == nil || (g.pivot != nil && g.pivot.position < r.starting.position) {
 		r.starting = g.pivot
@@ -122,10 +135,8 @@ func (r *run) readmit(c *child, now time.Time) {
 
 // renew gives an ended child's place and name to a new life of its task.
 func (r *run) renew(c *child, now time.Time) *child {
-	spec := c.set.spec
-	spec.Name, spec.Task = c.Name(), c.Task()
 	fresh := &child{run: r, set: c.set, head: c.head, generation: 1, declared: c.declared}
-	fresh.Init(r.base, fresh, r.path, r.env.tree, spec.Task, &c.set.spec, spec.Name)
+	fresh.Init(r.base, fresh, r.path, r.env.tree, c.Task(), &c.set.spec, c.Name())
 	fresh.enterState(StateStarting, now)
 	if fresh.set.spec.Significant {
 		r.significant++

@@ -114,11 +114,11 @@ func TestAnElderThatFailsWhileTheYoungerRestartTakesThemIn(t *testing.T) {
 	}{
 		"while they are being stopped": {
 			10500 * time.Millisecond,
-			[]string{"10s -b", "10.5s -a", "12s -c", "13s +a", "14s +b", "15s +c"},
+			[]string{"10s -b", "10.5s -a", "12s -c", "18s +a", "19s +b", "20s +c"},
 		},
 		"while they wait": {
 			12500 * time.Millisecond,
-			[]string{"10s -b", "12s -c", "12.5s -a", "13.5s +a", "14.5s +b", "15.5s +c"},
+			[]string{"10s -b", "12s -c", "12.5s -a", "18s +a", "19s +b", "20s +c"},
 		},
 		"while they start": {
 			18500 * time.Millisecond,

@@ -102,7 +102,8 @@ func (r *run) describe(n *Node) {
 	n.IsSupervisor, n.Strategy = true, r.cfg.Strategy
 	r.mu.Lock()
 	now := time.Now()
-	n.State, n.Since = r.state, r.since
+	r.noteState(now)
+	n.State, n.Since = r.shown, r.since
 	n.RestartsInWindow = r.window.InUse(r.cfg.Intensity, now)
 	n.Abandoned = len(r.zombies)
 	n.Waiting = r.waitingFor()
@@ -110,7 +111,7 @@ func (r *run) describe(n *Node) {
 		n.NextRetry = r.group.at
 	}
 	if r.cfg.Concurrency > 0 {
-		n.PermitsUsed, n.PermitsWaiting, _ = r.env.permits.inUse()
+		n.PermitsUsed, n.PermitsWaiting = r.env.permits.inUse()
 	}
 	n.Children = make([]Node, 0, len(r.names))
 	families := map[int]*run{}
@@ -210,11 +211,20 @@ func (s *Supervisor) Leaks(ignore ...string) []actor.Goroutine {
 	}
 	var leaks []actor.Goroutine
 	for _, g := range actor.Goroutines() {
-		if g.Tree() == s.treeNumber() && !live[g.Label] && !leaving(g) && !g.Calls(ignore...) {
+		if s.owns(g) && !live[g.Label] && !leaving(g) && !g.Calls(ignore...) {
 			leaks = append(leaks, g)
 		}
 	}
 	return leaks
+}
+
+// owns says that a goroutine is one of a task below s.
+func (s *Supervisor) owns(g actor.Goroutine) bool {
+	tree, path := s.treeNumber(), strings.TrimSuffix(s.cfg.rootPath(), "/")
+	if r := s.current.Load(); r != nil {
+		tree, path = r.env.tree, r.path // it may be below another
+	}
+	return g.Tree() == tree && strings.HasPrefix(g.Path, path+"/")
 }
 
 // leaving says that a goroutine is an actor's own and on its way out: it has

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
 )
 
 // Main runs tasks for the length of a program: it supervises them one for one
@@ -37,6 +38,10 @@ func Main(ctx context.Context, specs ...actor.Spec) error {
 // prints the stacks of what is still running and exits the process with 128 and
 // the signal's number. In a testing/synctest bubble use Run: signals come from
 // outside.
+//
+// When nobody listens, neither a subscriber of the Config nor a Bus, Main logs
+// what goes wrong to the Config's Logger, or to slog.Default: failures, stuck
+// tasks, tasks and supervisors that gave up.
 func (s *Supervisor) Main(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -46,24 +51,36 @@ func (s *Supervisor) Main(ctx context.Context) error {
 	defer close(returned)
 	defer signal.Stop(signals)
 	go heed(s, signals, returned, cancel)
+	if s.cfg.Bus == nil && len(s.cfg.Subscribers) == 0 {
+		return s.run(ctx, []events.Subscriber{s.failureLog()})
+	}
 	return s.Run(ctx)
 }
 
 // heed stops gracefully at the first signal and at once at the second.
 func heed(s *Supervisor, signals <-chan os.Signal, returned <-chan struct{}, stop context.CancelCauseFunc) {
-	select {
-	case sig := <-signals:
-		stop(&SignalError{Signal: sig})
-	case <-returned:
-		return
-	}
-	select {
-	case sig := <-signals:
-		s.Dump(os.Stderr)
-		os.Exit(exitCode(sig))
-	case <-returned:
+	var asked time.Time
+	for {
+		select {
+		case sig := <-signals:
+			switch {
+			case asked.IsZero():
+				asked = time.Now()
+				stop(&SignalError{Signal: sig})
+			case time.Since(asked) > sameSignal:
+				_, _ = fmt.Fprintf(os.Stderr, "%v again: exiting; still running:\n", sig)
+				s.Dump(os.Stderr)
+				os.Exit(exitCode(sig))
+			}
+		case <-returned:
+			return
+		}
 	}
 }
+
+// sameSignal is how close signals are that were meant as one: whoever runs a
+// process group for another often passes on what the group has had already.
+const sameSignal = 50 * time.Millisecond
 
 // exitCode is what a shell reports of a process that a signal has ended.
 func exitCode(sig os.Signal) int {
@@ -86,7 +103,7 @@ func (s *Supervisor) Dump(w io.Writer) {
 	tree := s.Tree() // first: what ends meanwhile is not left behind
 	stacks := map[string][]actor.Goroutine{}
 	for _, g := range actor.Goroutines() {
-		if g.Tree() == s.treeNumber() && !leaving(g) {
+		if s.owns(g) && !leaving(g) {
 			stacks[g.Path] = append(stacks[g.Path], g)
 		}
 	}

@@ -3,11 +3,15 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/supervisor"
 )
@@ -96,5 +100,45 @@ func TestMainRefusesWhatCannotBeUsed(t *testing.T) {
 	t.Parallel()
 	if err := bMain(t, t.Context(), actor.Spec{Name: "a/b", Task: actor.Func(bIdle)}); !errors.Is(err, policy.ErrInvalid) {
 		t.Errorf("%v", err)
+	}
+}
+
+// logged collects what is logged.
+type logged struct {
+	mu    sync.Mutex
+	lines []string // guarded by mu
+}
+
+func (l *logged) Enabled(context.Context, slog.Level) bool { return true }
+func (l *logged) WithAttrs([]slog.Attr) slog.Handler       { return l }
+func (l *logged) WithGroup(string) slog.Handler            { return l }
+
+func (l *logged) Handle(_ context.Context, r slog.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, r.Level.String()+" "+r.Message)
+	return nil
+}
+
+func TestMainLogsWhatFailsWhenNobodyListens(t *testing.T) {
+	t.Parallel()
+	run := func(cfg supervisor.Config) []string {
+		var log logged
+		cfg.EndWhenEmpty, cfg.Logger = true, slog.New(&log)
+		cfg.Children = []actor.Spec{
+			{Name: "bad", MaxRetries: 1, Backoff: policy.NoBackoff(), Task: bReturns(errOfB)},
+			{Name: "good", Task: bReturns(nil)},
+		}
+		if err := supervisor.New(cfg).Main(t.Context()); !errors.Is(err, errOfB) {
+			t.Errorf("got %v", err)
+		}
+		return log.lines
+	}
+	want := []string{"WARN attempt_ended", "WARN attempt_ended", "ERROR task_finished"}
+	if got := run(supervisor.Config{}); !slices.Equal(got, want) {
+		t.Errorf("logged %v, want %v", got, want)
+	}
+	if got := run(supervisor.Config{Bus: &events.Bus{}}); len(got) != 0 {
+		t.Errorf("with a bus of its own it logged %v", got)
 	}
 }

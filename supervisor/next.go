@@ -177,6 +177,10 @@ func (r *run) scheduleRepeat(c *child, at *actor.Attempt, res *actor.Result, now
 
 // retry has a child that failed run again: alone, or with its group.
 func (r *run) retry(c *child, res *actor.Result, pause time.Duration, now time.Time) {
+	if r.stop != nil {
+		c.told, c.reason = end, events.ReasonShutdown
+		return
+	}
 	// A member that fails while its group is being stopped is stopped.
 	if r.group != nil && r.group.includes(c) {
 		c.told = halt

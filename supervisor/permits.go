@@ -83,10 +83,10 @@ func (p *permits) grant() {
 }
 
 // inUse returns how many permits are held and how many attempts wait.
-func (p *permits) inUse() (used, waiting, limit int) {
+func (p *permits) inUse() (used, waiting int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.used, p.waiting.Len(), p.limit
+	return p.used, p.waiting.Len()
 }
 
 // permitted takes the permits that the next attempt of c needs, as far as they

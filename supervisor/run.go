@@ -38,7 +38,7 @@ type run struct {
 
 	mu sync.Mutex
 	// All below is guarded by mu.
-	state        State
+	shown        State // see noteState
 	since        time.Time
 	first, last  *child // start order
 	names        map[string]*child
@@ -59,11 +59,13 @@ type run struct {
 	unready  *child    // started, and its younger siblings wait for it
 	readyBy  time.Time // when unready has taken too long
 	started  bool      // the first start is over
-	group    *group    // a group restart under way
+	group    *group    // a group restart under way, until its members have ended
+	regroup  time.Time // since when, until they have started again
 	asked    time.Time // when the context of Run ended, with a lame-duck delay
 	again    bool      // it ended to make room for the next run
 	lame     time.Time // when the lame-duck delay is over, unless the deadline is near
 	stop     *stop     // the stop under way; it never goes away again
+	over     bool      // the stop is over
 }
 
 // env is what a tree shares, carried by the context.
@@ -82,12 +84,12 @@ type cancel struct {
 	reason  events.Reason
 }
 
-func newRun(s *Supervisor, ctx context.Context) *run {
+func newRun(s *Supervisor, ctx context.Context, subs []events.Subscriber) *run {
 	r := &run{
 		s: s, cfg: &s.cfg,
 		wake:  make(chan struct{}, 1),
 		names: make(map[string]*child, len(s.cfg.Children)),
-		state: StateStarting, since: time.Now(),
+		shown: StateStarting, since: time.Now(),
 	}
 	r.began = r.since
 	r.env, _ = ctx.Value(envKey{}).(env)
@@ -99,12 +101,12 @@ func newRun(s *Supervisor, ctx context.Context) *run {
 	} else if s.cfg.Name != "" {
 		r.path = "/" + s.cfg.Name
 	}
-	if r.self == nil || r.env.tree == 0 {
-		r.env.tree = s.treeNumber()
+	if !r.isSelf() {
+		r.env.tree = s.treeNumber() // also when some task runs it by hand: its parent does not know it
 	}
 	if s.cfg.Bus != nil {
 		r.env.bus = s.cfg.Bus
-	} else if r.env.bus == nil && len(s.cfg.Subscribers) > 0 {
+	} else if r.env.bus == nil && len(subs) > 0 {
 		r.env.bus, r.ownsBus = &events.Bus{}, true
 	}
 	if s.cfg.Concurrency > 0 {
@@ -127,8 +129,8 @@ func (r *run) isSelf() bool {
 	if r.self == nil {
 		return false
 	}
-	fam, ok := r.self.Actor().Task().(Family)
-	return ok && fam.Head() == r.s
+	c, ok := r.self.Actor().Parent().(*child)
+	return ok && c.head == r.s
 }
 
 // declare links the declared children, so that their names are taken before
@@ -225,6 +227,7 @@ func (r *run) conduct(ctx context.Context) error {
 // step does all that can be done now and returns when to look again, zero for
 // never, and whether the run is over.
 func (r *run) step(now time.Time) (until time.Time, over bool) {
+	defer r.noteState(now)
 	if !r.lame.IsZero() && r.stop == nil {
 		if lame := r.lameUntil(); now.Before(lame) {
 			until = lame
@@ -247,6 +250,25 @@ func (r *run) step(now time.Time) (until time.Time, over bool) {
 		until = within(until, t)
 	}
 	return within(until, r.dueAt), over
+}
+
+// noteState keeps since when the run is in the state that it is in, which follows
+// from what is under way.
+func (r *run) noteState(now time.Time) {
+	s := StateRunning
+	switch {
+	case r.over:
+		s = StateStopped
+	case r.stop != nil || !r.lame.IsZero():
+		s = StateStopping
+	case !r.regroup.IsZero():
+		s = StateRestarting
+	case !r.started:
+		s = StateStarting
+	}
+	if s != r.shown {
+		r.shown, r.since = s, now
+	}
 }
 
 // unlock releases mu and then does what is not done under it: to end contexts,
@@ -277,14 +299,16 @@ func (r *run) askedToStop(cause error, now time.Time) {
 		return
 	}
 	r.asked, r.lame = now, after(now, r.cfg.LameDuck)
-	r.state, r.since = StateStopping, now
 	r.tellSelf(events.SupervisorStopping, now, 0, nil)
 }
 
-// toRunAgain says that the supervisor is stopped to be run again.
+// toRunAgain says that the supervisor is stopped to be run again. The cause may be
+// a user's, at a root.
 func toRunAgain(cause error) bool {
+	defer func() { _ = recover() }()
 	var timeout *actor.TimeoutError
-	return errors.Is(cause, actor.ErrGroup) || errors.Is(cause, actor.ErrRestarted) || errors.As(cause, &timeout)
+	var late *actor.NotReadyError
+	return errors.Is(cause, actor.ErrGroup) || errors.Is(cause, actor.ErrRestarted) || errors.As(cause, &timeout) || errors.As(cause, &late)
 }
 
 // lameUntil is when the lame-duck delay is over: a tenth of the time is left for
@@ -297,12 +321,11 @@ func (r *run) lameUntil() time.Time {
 // ordered says whether the children stop one after the other.
 func (r *run) ordered() bool { return r.cfg.Strategy != OneForOne }
 
-// subscribe adds the Config's subscribers for the length of the run.
-func (r *run) subscribe() error {
-	for _, s := range r.cfg.Subscribers {
+// subscribe adds the subscribers for the length of the run.
+func (r *run) subscribe(subs []events.Subscriber) error {
+	for _, s := range subs {
 		sub, err := r.env.bus.Subscribe(s)
 		if err != nil {
-			r.drain()
 			return err
 		}
 		r.subs = append(r.subs, sub)
@@ -317,7 +340,11 @@ func (r *run) drain() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), events.DefaultDrain)
 	defer cancel()
-	if r.self == nil || r.ownsBus {
+	if r.ownsBus {
+		_ = r.env.bus.Close(ctx) // what is not handled in time is lost, so that nothing of the run is left
+		return
+	}
+	if r.self == nil {
 		_ = r.env.bus.Drain(ctx) // who did not keep up is in the bus's Stats
 	}
 	for _, sub := range r.subs {

@@ -77,11 +77,11 @@ func (r *run) allStarted(now time.Time, toEnd bool) {
 		r.s.setUp(true)
 	case !toEnd:
 		return
-	case r.state == StateRestarting:
-		r.tellSelf(events.GroupRestarted, now, now.Sub(r.since), nil)
+	case !r.regroup.IsZero():
+		r.tellSelf(events.GroupRestarted, now, now.Sub(r.regroup), nil)
 	}
-	if r.state == StateStarting || r.state == StateRestarting {
-		r.state, r.since = StateRunning, now
+	if toEnd {
+		r.regroup = time.Time{}
 	}
 }
 
@@ -166,7 +166,7 @@ func (s *Supervisor) running(ctx context.Context, act, name string) (*run, error
 func (r *run) admit(name string, n int) error {
 	refuse := func(err error) error { return &ChildError{Act: "start", Path: r.path + "/" + name, Err: err} }
 	switch {
-	case r.state == StateStopped:
+	case r.over:
 		return refuse(ErrNotRunning)
 	case r.stop != nil || !r.lame.IsZero():
 		return refuse(ErrStopping)

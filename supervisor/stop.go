@@ -85,7 +85,6 @@ func (r *run) beginStop(err error, ordered bool, now time.Time) {
 	if r.lame.IsZero() || err != nil {
 		r.tellSelf(events.SupervisorStopping, now, 0, err)
 	}
-	r.state, r.since = StateStopping, now
 	r.poke()
 }
 
@@ -112,7 +111,7 @@ func (r *run) stepStop(now time.Time) (until time.Time, over bool) {
 		return until, false
 	}
 	r.stopAll(now)
-	r.state, r.since = StateStopped, now
+	r.over = true
 	return time.Time{}, true
 }
 

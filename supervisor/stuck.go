@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"slices"
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -59,7 +60,8 @@ func (r *run) lookAfterOverdue() {
 	now := time.Now()
 	var late []watched
 	if !r.dueAt.IsZero() && !now.Before(r.dueAt) {
-		late = r.sweep(now)
+		late = slices.DeleteFunc(r.sweep(now), func(w watched) bool { return r.windingUp(w.c, now) })
+		r.sweep(now)
 	}
 	r.mu.Unlock()
 	if len(late) == 0 {
@@ -90,9 +92,6 @@ func profile() map[string][]actor.Goroutine {
 // overdue rules on an attempt that outlived its grace.
 func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 	t := c.troubled()
-	if r.windingUp(c, now) {
-		return
-	}
 	stuck := &actor.StuckError{
 		Path: c.Path(), Attempt: c.attempt.Number(), Generation: c.attempt.Generation(),
 		For: now.Sub(r.time(c.toldAt)), Goroutines: where,
@@ -126,7 +125,7 @@ func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 // windingUp says that a late child is a supervisor that still stops what is
 // below, and gives it more time.
 func (r *run) windingUp(c *child, now time.Time) bool {
-	if c.head == nil || c.below() == nil || c.trouble.extended == 10 {
+	if c.head == nil || c.below() == nil || c.troubled().extended == 10 {
 		return false
 	}
 	c.trouble.extended++
@@ -196,9 +195,7 @@ func (r *run) abandon(c *child, stuck *actor.StuckError, now time.Time) {
 	c.generation++
 	c.Relabel(int(c.generation))
 	if c.told == halt {
-		c.alive, c.ready = false, false
-		r.alive--
-		c.enterState(StateRestarting, now)
+		r.leave(c, now)
 		return
 	}
 	c.attempt = lost.StandIn()

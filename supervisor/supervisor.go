@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
 )
 
@@ -26,7 +27,7 @@ type Supervisor struct {
 
 	upMu sync.Mutex
 	isUp bool          // guarded by upMu: the present run has started
-	up   chan struct{} // guarded by upMu: made for those that wait, closed when it has
+	up   chan struct{} // guarded by upMu: made for those that wait, closed when it has, or has ended before
 
 	current atomic.Pointer[run]
 	// stopBy is when the parent wants the present run to have stopped, in
@@ -71,26 +72,31 @@ func FromContext(ctx context.Context) *Supervisor {
 // *EndedError when the supervisor ended by itself. It returns ErrRunning when
 // it runs already, and a *ConfigError at once for what Validate refuses. After
 // it has returned it may be called again, and begins with fresh state.
-func (s *Supervisor) Run(ctx context.Context) error {
+func (s *Supervisor) Run(ctx context.Context) error { return s.run(ctx, s.cfg.Subscribers) }
+
+func (s *Supervisor) run(ctx context.Context, subs []events.Subscriber) error {
 	if err := s.Validate(); err != nil {
 		return actor.Fatal(err)
 	}
-	r, err := s.begin(ctx)
+	r, err := s.begin(ctx, subs)
 	if err != nil {
 		return err
 	}
 	defer s.current.Store(nil)
 	defer s.setUp(false)
-	if err := r.subscribe(); err != nil {
-		return err
-	}
 	defer r.drain()
+	if err := r.subscribe(subs); err != nil {
+		r.mu.Lock()
+		r.beginStop(err, false, time.Now())
+		r.unlock()
+	}
 	return r.conduct(ctx)
 }
 
-// WaitReady returns when the present run, or the next one, has started all its
-// declared children and they were ready; or, with its cause, when ctx has ended.
-// It is for programs that run a supervisor on a goroutine of their own.
+// WaitReady returns nil when the present run, or the next one, has started all
+// its declared children and they were ready. It returns ErrNotRunning when that
+// run has ended before, and the cause of ctx when ctx has. It is for programs
+// that run a supervisor on a goroutine of their own.
 func (s *Supervisor) WaitReady(ctx context.Context) error {
 	s.upMu.Lock()
 	if s.isUp {
@@ -104,17 +110,23 @@ func (s *Supervisor) WaitReady(ctx context.Context) error {
 	s.upMu.Unlock()
 	select {
 	case <-up:
-		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("wait for supervisor %s to be ready: %w", s.cfg.rootPath(), context.Cause(ctx))
+		return &ChildError{Act: "wait for", Path: s.cfg.rootPath(), Err: context.Cause(ctx)}
 	}
+	s.upMu.Lock()
+	defer s.upMu.Unlock()
+	if !s.isUp {
+		return &ChildError{Act: "wait for", Path: s.cfg.rootPath(), Err: ErrNotRunning}
+	}
+	return nil
 }
 
+// setUp tells those that wait that the run has started, or has ended.
 func (s *Supervisor) setUp(up bool) {
 	s.upMu.Lock()
 	defer s.upMu.Unlock()
 	s.isUp = up
-	if up && s.up != nil {
+	if s.up != nil {
 		close(s.up)
 		s.up = nil
 	}
@@ -195,12 +207,12 @@ func within(a, b time.Time) time.Time {
 
 func nothing(context.Context) error { return nil }
 
-func (s *Supervisor) begin(ctx context.Context) (*run, error) {
-	r := newRun(s, ctx)
+func (s *Supervisor) begin(ctx context.Context, subs []events.Subscriber) (*run, error) {
+	r := newRun(s, ctx, subs)
 	if !s.current.CompareAndSwap(nil, r) {
 		return nil, actor.Fatal(fmt.Errorf("run %s: %w", r.name(), ErrRunning))
 	}
-	if r.self == nil {
+	if !r.isSelf() {
 		s.stopBy.Store(0) // left by a tree that it was in
 	}
 	return r, nil

@@ -93,7 +93,7 @@ func TestASecondInterruptShowsWhatHangs(t *testing.T) {
 	s.signal(os.Interrupt)
 	s.await(`stopping +/app/hang`)
 	s.await(`finished +/app/load`)
-	s.signal(os.Interrupt)
+	s.insist(os.Interrupt)
 	if code := s.wait(); code != 130 {
 		t.Errorf("exit code %d after two interrupts, want 130", code)
 	}
@@ -264,6 +264,23 @@ func (s *service) signal(sig os.Signal) {
 	s.t.Helper()
 	if err := s.cmd.Process.Signal(sig); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// insist signals again and again, until the process has ended: signals that come
+// too close are taken for one.
+func (s *service) insist(sig os.Signal) {
+	tick := time.NewTicker(60 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_ = s.cmd.Process.Signal(sig) // it may have ended
+		select {
+		case <-tick.C:
+		case <-s.exited:
+			return
+		case <-s.ctx.Done():
+			return
+		}
 	}
 }
 

@@ -1,0 +1,49 @@
+package supervisor
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/taskvisor/taskvisor/events"
+)
+
+// failureLog is the subscriber of a program that has none: nothing shall fail in
+// silence.
+func (s *Supervisor) failureLog() events.Subscriber {
+	return events.Subscriber{
+		Name: "failures",
+		Kinds: []events.Kind{
+			events.AttemptEnded, events.TaskStuck, events.TaskFinished,
+			events.IntensityExceeded, events.SubscriberPanicked,
+		},
+		Handler: events.HandlerFunc(func(e events.Event) {
+			level, ok := failureLevel(e)
+			if !ok {
+				return
+			}
+			log := s.cfg.Logger
+			if log == nil {
+				log = slog.Default()
+			}
+			attrs := []slog.Attr{slog.Any("event", e)}
+			if stacks := events.Traces(e.Err); stacks != "" {
+				attrs = append(attrs, slog.String("stack", stacks))
+			}
+			log.LogAttrs(context.Background(), level, e.Kind.String(), attrs...)
+		}),
+	}
+}
+
+// failureLevel says how bad an event is: a failure that is retried is a warning,
+// one that is final an error. Everything else is silent.
+func failureLevel(e events.Event) (level slog.Level, ok bool) {
+	switch e.Kind {
+	case events.AttemptEnded:
+		return slog.LevelWarn, e.Exit.IsFailure()
+	case events.TaskFinished:
+		return slog.LevelError, e.Outcome == events.Failed || e.Outcome == events.Abandoned
+	case events.TaskStuck, events.IntensityExceeded, events.SubscriberPanicked:
+		return slog.LevelError, true
+	}
+	return 0, false
+}
