@@ -13,7 +13,7 @@
 // told to stop, when it runs into its timeout, and when Run has returned. Then
 // [context.Cause] says why: [ErrShutdown], [ErrStopped], [ErrRemoved],
 // [ErrRestarted], [ErrGroup], [ErrReturned], a [*TimeoutError], a [*StallError],
-// or the error of a helper goroutine that failed.
+// a [*NotReadyError], or the error of a helper goroutine that failed.
 //
 // From the context a task reaches its own identity ([FromContext]), its logger
 // ([Logger]), and says that it is up ([Ready]) or alive ([Beat]). [Go] starts a
@@ -29,4 +29,10 @@
 //
 // Whether a task was stopped is judged by its own context, never by the error
 // it returned: a context.Canceled from somewhere else is an ordinary failure.
+//
+// # For supervisors
+//
+// Programs need [Task], [Func], [Spec], [Handle], [Outcome], the functions on the
+// context and the errors. [Actor], [Attempt], [Parent], [Result], [Current] and
+// [Contain] are how package supervisor, and what is built beside it, runs tasks.
 package actor

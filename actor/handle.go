@@ -10,7 +10,9 @@ import (
 
 // Outcome is how a task ended for good.
 type Outcome struct {
-	// Kind is Completed, Failed, Stopped or Abandoned.
+	// Kind is Completed, Failed, Stopped, or Abandoned: told to end and given up
+	// because it did not. One that was given up before a retry that never came
+	// has Failed.
 	Kind events.Outcome
 	// Reason says why a task was stopped or abandoned, else it is not set.
 	Reason events.Reason
@@ -63,8 +65,8 @@ func (h *Handle) Path() string { return h.path }
 // Name returns the last part of the path.
 func (h *Handle) Name() string { return h.path[h.name:] }
 
-// Done returns a channel that is closed when the task has ended for good and
-// its name is free.
+// Done returns a channel that is closed when the task has ended for good. The name
+// of a dynamic child, or of one that was removed, is free then.
 func (h *Handle) Done() <-chan struct{} {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -31,14 +31,16 @@ type Spec struct {
 	// Every is the pause after a success under Restart: Always; zero means at
 	// once, though never more often than once per millisecond.
 	Every time.Duration
-	// Backoff gives the delays between a failure and the next attempt.
+	// Backoff gives the delays between a failure and the next attempt. Zero
+	// inherits, and then means 200 ms to 30 s, doubled each time, half at random.
 	Backoff policy.Backoff
 	// MaxRetries is how many retries a streak of failures may take: n means
 	// n+1 attempts. Zero inherits; policy.Unlimited and policy.NoRetry are named.
 	MaxRetries int
 	// ResetAfter is how long an attempt must have run to count as healthy: the
 	// backoff starts again from its first delay. When it is set here or in the
-	// supervisor's defaults, the retry budget starts again too.
+	// supervisor's defaults, the retry budget starts again too. Zero inherits,
+	// and then means a minute.
 	ResetAfter time.Duration
 
 	// Timeout ends the context of an attempt that runs longer. Zero inherits,
@@ -48,21 +50,26 @@ type Spec struct {
 	// long. Zero inherits, and without a default nothing is expected.
 	Stall time.Duration
 	// Grace is how long an attempt may take to return after its context has
-	// ended; then it is stuck and OnStuck decides. policy.Forever is legal.
+	// ended; then it is stuck and OnStuck decides. Zero inherits, and then means
+	// 10 s, for a supervisor Forever; policy.Forever and policy.NoGrace are named.
 	Grace time.Duration
 
 	// AwaitReady says that the task calls Ready when it is up. Its younger
 	// siblings are started only then. A completed task counts as ready.
 	AwaitReady bool
-	// StartTimeout is how long the start may take until it is ready.
-	// It has a meaning only with AwaitReady.
+	// StartTimeout is how long the task may take to be ready: at the first start
+	// of its supervisor with all its attempts together, later in each attempt.
+	// It has a meaning only with AwaitReady. Zero inherits, and then means a
+	// minute, for a supervisor the sum of its children's.
 	StartTimeout time.Duration
 
-	// OnGiveUp says what follows when no retry is left.
+	// OnGiveUp says what follows when no retry is left; zero leaves the siblings
+	// alone.
 	OnGiveUp policy.OnGiveUp
-	// OnPanic says what follows a panic.
+	// OnPanic says what follows a panic; zero treats it as any failure.
 	OnPanic policy.OnPanic
-	// OnStuck says what is done about an attempt that outlives its grace.
+	// OnStuck says what is done about an attempt that outlives its grace; zero
+	// waits before a restart and abandons when the task is to end.
 	OnStuck policy.OnStuck
 	// Significant marks a child whose end may end its supervisor, see
 	// supervisor.AutoShutdown. A significant child may not be restarted Always.

@@ -45,23 +45,24 @@
 // # Kinds and fields
 //
 // Seq, At and Kind are always set, the others as follows. Those in parentheses are
-// set when there is something to say.
+// set when there is something to say. The kinds about a task also set Generation,
+// and a supervisor has an ID only below another one.
 //
-//	supervisor_started   ID Path, Elapsed: since it was run
-//	supervisor_stopping  ID Path (Err: the failure that ends it)
-//	supervisor_stopped   ID Path (Err: what it ends with), Elapsed: since it began to stop
-//	group_restarting     ID Path Delay, Err: the failure
-//	group_restarted      ID Path, Elapsed: since the failure
-//	intensity_exceeded   ID Path, Err: names the child and its failure, Count: restarts in the window
+//	supervisor_started   (ID) Path, Elapsed: since it was run
+//	supervisor_stopping  (ID) Path (Err: the failure that ends it)
+//	supervisor_stopped   (ID) Path (Err: what it ends with), Elapsed: since it began to stop
+//	group_restarting     (ID) Path Delay, Err: the failure
+//	group_restarted      (ID) Path, Elapsed: since the failure
+//	intensity_exceeded   (ID) Path, Err: names the child and its failure, Count: restarts in the window
 //	task_added           ID Path
 //	task_ready           ID Path Attempt, Elapsed: since the attempt started
-//	attempt_started      ID Path Attempt Generation
-//	attempt_ended        ID Path Attempt Generation Exit Elapsed (Err)
+//	attempt_started      ID Path Attempt
+//	attempt_ended        ID Path Attempt Exit Elapsed (Err)
 //	retry_scheduled      ID Path Attempt Exit Delay (Err), Count: failures in a row
 //	task_stopping        ID Path (Attempt) Reason
-//	task_stuck           ID Path Attempt Generation Reason, Err: its stacks, Elapsed: since it was told to stop, Count: how often told
-//	task_abandoned       ID Path Attempt Generation Reason Err, Elapsed: since it was told to stop
-//	task_returned        ID Path Attempt Generation Exit (Err: what it returned), Elapsed: since the attempt started
+//	task_stuck           ID Path Attempt Reason, Err: its stacks, Elapsed: since it was told to stop, Count: how often told
+//	task_abandoned       ID Path Attempt Reason Err, Elapsed: since it was told to stop
+//	task_returned        ID Path Attempt Exit (Err: what it returned), Elapsed: since the attempt started
 //	task_finished        ID Path Attempt Outcome (Reason) (Err), Elapsed: since it was added
 //	task_removed         ID Path
 //	events_lost          Subscriber, Count: events lost

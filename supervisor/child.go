@@ -34,7 +34,7 @@ type child struct {
 	due        instant   // when it is stuck
 
 	attempts uint32 // made by this handle
-	restarts uint32 // attempts that followed a failure, and group restarts
+	restarts uint32 // attempts that followed a failure of its own
 	failures uint32 // in the present streak
 	position uint64 // grows along the start order
 

@@ -38,16 +38,19 @@ type Config struct {
 	Concurrency int
 	// Defaults are inherited by the specs of the children.
 	Defaults Defaults
-	// StopTimeout bounds a stop as a whole. Zero means
-	// policy.DefaultStopTimeout at a root, and what the parent leaves in a tree.
+	// StopTimeout bounds a stop as a whole, LameDuck included. Zero means a minute
+	// at a root, and what the parent leaves in a tree. A supervisor below that is
+	// late is waited for up to ten seconds more, and subscribers are given five to
+	// catch up.
 	StopTimeout time.Duration
 	// LameDuck is how long a stop waits before it stops anything: not ready
 	// any more, but still serving. Zero means not at all.
 	LameDuck time.Duration
-	// Bus is where events go; nil means the parent's.
+	// Bus is where events go; nil means the parent's. Run drains it at the end of
+	// a tree, but never closes it.
 	Bus *events.Bus
 	// Subscribers are subscribed to the bus for the length of each Run, and
-	// drained at its end. Without a Bus they get one of their own.
+	// drained at its end. Without a bus, here or above, they get one of their own.
 	Subscribers []events.Subscriber
 	// Logger is the base of what actor.Logger returns; nil means the parent's,
 	// and slog.Default at a root.
@@ -59,12 +62,20 @@ type Config struct {
 // and ResetAfter only: the rest is meant for tasks. Their StartTimeout is the sum
 // of their children's, and their Grace is Forever.
 type Defaults struct {
-	Backoff      policy.Backoff
-	MaxRetries   int
-	ResetAfter   time.Duration
-	Timeout      time.Duration
-	Stall        time.Duration
-	Grace        time.Duration
+	// Backoff: zero means 200 ms to 30 s, doubled each time, half at random.
+	Backoff policy.Backoff
+	// MaxRetries: zero means unlimited. It does not concern Restart: Never.
+	MaxRetries int
+	// ResetAfter: zero means a minute, and that a healthy run does not give back
+	// the retries.
+	ResetAfter time.Duration
+	// Timeout: zero means none.
+	Timeout time.Duration
+	// Stall: zero means that nothing is expected.
+	Stall time.Duration
+	// Grace: zero means 10 s.
+	Grace time.Duration
+	// StartTimeout: zero means a minute.
 	StartTimeout time.Duration
 }
 

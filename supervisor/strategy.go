@@ -41,7 +41,8 @@ const (
 	AutoShutdownNever AutoShutdown = iota
 	// AutoShutdownAny ends it with the first significant child.
 	AutoShutdownAny
-	// AutoShutdownAll ends it with the last significant child.
+	// AutoShutdownAll ends it with the last significant child, whose end alone
+	// says whether that is an error.
 	AutoShutdownAll
 )
 

@@ -70,8 +70,13 @@ func FromContext(ctx context.Context) *Supervisor {
 // stopped: nil when ctx ended and everything returned in time, a *StopError
 // that names what did not, a *StartError, *IntensityError, *EscalatedError or
 // *EndedError when the supervisor ended by itself. It returns ErrRunning when
-// it runs already, and a *ConfigError at once for what Validate refuses. After
-// it has returned it may be called again, and begins with fresh state.
+// it runs already, a *ConfigError at once for what Validate refuses, and the
+// error of a subscription that the bus refuses. With EndWhenEmpty it joins the
+// errors of the children that failed for good. After it has returned it may be
+// called again, and begins with fresh state.
+//
+// Inside a task, hang the supervisor by its Spec instead of calling Run: run by
+// hand it is a tree of its own, which the one around it cannot address or list.
 func (s *Supervisor) Run(ctx context.Context) error { return s.run(ctx, s.cfg.Subscribers) }
 
 func (s *Supervisor) run(ctx context.Context, subs []events.Subscriber) error {
@@ -134,7 +139,8 @@ func (s *Supervisor) setUp(up bool) {
 
 // SetConcurrency changes the limit of attempts that may run at a time in this
 // tree, from now on and for the present run. Attempts above a lowered limit
-// finish. It needs a Config with a Concurrency.
+// finish. It needs a Config with a Concurrency, and changes only that: the limits
+// of supervisors below and above count in addition.
 func (s *Supervisor) SetConcurrency(n int) error {
 	if n < 1 {
 		return &policy.FieldError{Field: "Concurrency", Value: n, Reason: "must be at least 1"}

@@ -15,7 +15,9 @@ import (
 // The task is ready after the first call that succeeded, and beats after each: a
 // spec's Stall has to be longer than interval and a call together.
 //
-// All calls are made by one attempt. A spec with Restart: policy.Always and an
+// All calls are made by one attempt, so a call that succeeds does not end a streak
+// of failures: the pauses grow from failure to failure until an attempt has run
+// for ResetAfter. Set that shorter for a call that fails now and then. A spec with Restart: policy.Always and an
 // Every makes an attempt of each call instead, with its own timeout and events.
 //
 // A nil do, and an interval that is not positive, are refused by the spec's

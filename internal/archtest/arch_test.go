@@ -16,6 +16,9 @@ var imports = []importRow{
 		pkg: "internal/...", reason: "anything may import it, so it imports nothing of ours",
 	},
 	{
+		pkg: ".", reason: "the front page of the documentation, without code",
+	},
+	{
 		pkg: "policy", ours: []string{"internal/label"}, modules: []string{backoffModule},
 		reason: "pure decisions; backoff/v4 is the interface of a delay",
 	},
