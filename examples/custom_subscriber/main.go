@@ -44,18 +44,18 @@ func run(ctx context.Context, out io.Writer) error {
 		Name:        "app",
 		Subscribers: []events.Subscriber{alert(say)},
 		Children: []actor.Spec{
-			{Name: "alpha", Task: actor.Func(alpha), Significant: true},
-			{Name: "bravo", Task: actor.Func(bravo), Significant: true, MaxRetries: 1},
+			{Name: "alpha", Task: actor.Func(alpha)},
+			{Name: "bravo", Task: actor.Func(bravo), MaxRetries: 1},
 		},
-		AutoShutdown: supervisor.AutoShutdownAll, // the app ends with the last of them
+		EndWhenEmpty: true, // the app ends with the last of them
 		Defaults:     supervisor.Defaults{Backoff: policy.Constant(100 * time.Millisecond)},
 	})
 
 	// The subscribers are there for the length of a run. At its end they are given
 	// the time to handle what is queued, so the alert comes before the last line.
 	err := app.Run(ctx)
-	say.Print("the app has ended")
-	return err
+	say.Print("the app has ended: ", err)
+	return nil
 }
 
 func alpha(ctx context.Context) error {

@@ -61,6 +61,9 @@ func (a *api) welcome(context.Context) error {
 
 func (a *api) routes() http.Handler {
 	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, []string{"/load", "/rates", "/tree", "/healthz", "/readyz"})
+	})
 	mux.HandleFunc("GET /load", func(w http.ResponseWriter, _ *http.Request) {
 		sample := a.machine.latest.Load()
 		if sample == nil {
