@@ -80,7 +80,7 @@ func ExampleIntensityError() {
 }
 
 // A task that does not return when it is told to is left behind, and named. Its grace,
-// ten seconds without further ado, is next to nothing here.
+// ten seconds unless its spec says otherwise, is next to nothing here.
 func ExampleStopError() {
 	release := make(chan bool)
 	ctx, stop := context.WithCancel(context.Background())

@@ -100,13 +100,13 @@ func ExampleNode_All() {
 
 	for n := range app.Tree().All() {
 		if !n.Ready {
-			fmt.Println(n.Path, n.State, n.Error)
+			fmt.Printf("%s %v %q\n", n.Path, n.State, n.Error)
 		}
 	}
 	// Output:
-	// /app running
-	// /app/mail running
-	// /app/mail/login failed wrong password
+	// /app running ""
+	// /app/mail running ""
+	// /app/mail/login failed "wrong password"
 }
 
 // Children are listed in the order in which they start: the declared ones first.

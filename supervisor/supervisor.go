@@ -45,6 +45,9 @@ func New(cfg Config) *Supervisor {
 // Spec returns a spec that hangs the supervisor in a tree. An empty name means
 // the one of its Config. The spec may be changed: without a Grace of its own,
 // the supervisor may take as long for its stop as the tree's deadline allows.
+//
+// A type that embeds a Supervisor and has a Run of its own needs a Spec of its own
+// too: this one's task is the embedded supervisor.
 func (s *Supervisor) Spec(name string) actor.Spec {
 	if name == "" {
 		name = s.cfg.Name
