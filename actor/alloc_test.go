@@ -34,7 +34,7 @@ func allocsPerRestart(t *testing.T, asks func(context.Context)) float64 {
 	const warm, measured = 100, 2000
 	var before, after runtime.MemStats
 	n := 0
-	err := supervisor.Main(t.Context(), actor.Spec{
+	app := supervisor.New(supervisor.Config{EndWhenEmpty: true, Children: []actor.Spec{{
 		Name: "task", Backoff: policy.NoBackoff(),
 		Task: actor.Func(func(ctx context.Context) error {
 			asks(ctx)
@@ -47,8 +47,8 @@ func allocsPerRestart(t *testing.T, asks func(context.Context)) float64 {
 			}
 			return errBoom
 		}),
-	})
-	if err != nil {
+	}}})
+	if err := app.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	return float64(after.Mallocs-before.Mallocs) / measured

@@ -89,7 +89,7 @@ func TestAWaiterMayGiveUp(t *testing.T) {
 func TestDoneIsTheSameChannelForAll(t *testing.T) {
 	bubble(t, supervisor.Config{}, func(t *testing.T, app *supervisor.Supervisor) {
 		h := start(t, app, actor.Spec{Task: actor.Func(untilDone)})
-		if h.Done() != h.Done() {
+		if first := h.Done(); first != h.Done() {
 			t.Error("two channels")
 		}
 		synctest.Wait()

@@ -51,7 +51,7 @@ func TestAPanicIsAFailureWithItsValueAndStack(t *testing.T) {
 func TestAPanicOfTheRuntimeIsCaughtToo(t *testing.T) {
 	end := once(t, func(context.Context) error {
 		var m map[string]int
-		m["a"] = 1 //nolint:staticcheck // it is what the test is about
+		m["a"] = 1 //nolint:govet,staticcheck // it is what the test is about
 		return nil
 	})
 	var re runtime.Error

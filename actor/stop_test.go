@@ -119,7 +119,7 @@ func TestTheContextEndsWhenRunHasReturned(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var kept context.Context
 			once(t, func(ctx context.Context) error { kept = ctx; return task(ctx) })
-			if kept.Err() != context.Canceled || !errors.Is(context.Cause(kept), actor.ErrReturned) { //nolint:errorlint // the very value
+			if kept.Err() != context.Canceled || !errors.Is(context.Cause(kept), actor.ErrReturned) {
 				t.Errorf("got %v with %v", kept.Err(), context.Cause(kept))
 			}
 		})

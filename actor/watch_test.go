@@ -195,7 +195,7 @@ func TestWhatEndsAContextFirstIsItsCause(t *testing.T) {
 		ctx, _ := hold(t, app, actor.Spec{Timeout: time.Minute, Stall: time.Minute + 1})
 		stop(t, app, "task")
 		time.Sleep(time.Hour)
-		if cause := context.Cause(ctx); !errors.Is(cause, actor.ErrStopped) || ctx.Err() != context.Canceled { //nolint:errorlint // the very value
+		if cause := context.Cause(ctx); !errors.Is(cause, actor.ErrStopped) || ctx.Err() != context.Canceled {
 			t.Errorf("got %v with %v", ctx.Err(), cause)
 		}
 

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"log/slog"
+	"math/bits"
 
 	"github.com/taskvisor/taskvisor/events"
 )
@@ -13,7 +14,7 @@ func (s *Supervisor) failureLog() events.Subscriber {
 	return events.Subscriber{
 		Name: "failures",
 		Kinds: []events.Kind{
-			events.AttemptEnded, events.TaskStuck, events.TaskFinished,
+			events.RetryScheduled, events.GroupRestarting, events.TaskStuck, events.TaskFinished,
 			events.IntensityExceeded, events.SubscriberPanicked,
 		},
 		Handler: events.HandlerFunc(func(e events.Event) {
@@ -35,11 +36,14 @@ func (s *Supervisor) failureLog() events.Subscriber {
 }
 
 // failureLevel says how bad an event is: a failure that is retried is a warning,
-// one that is final an error. Everything else is silent.
+// one that is final an error. Of a streak of failures the 1st, 2nd, 4th, 8th and so
+// on are told. Everything else is silent.
 func failureLevel(e events.Event) (level slog.Level, ok bool) {
 	switch e.Kind {
-	case events.AttemptEnded:
-		return slog.LevelWarn, e.Exit.IsFailure()
+	case events.RetryScheduled:
+		return slog.LevelWarn, e.Exit.IsFailure() && bits.OnesCount64(e.Count) == 1
+	case events.GroupRestarting:
+		return slog.LevelWarn, true
 	case events.TaskFinished:
 		return slog.LevelError, e.Outcome == events.Failed || e.Outcome == events.Abandoned
 	case events.TaskStuck, events.IntensityExceeded, events.SubscriberPanicked:

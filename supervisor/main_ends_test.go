@@ -126,7 +126,7 @@ func TestMainLogsWhatFailsWhenNobodyListens(t *testing.T) {
 		var log logged
 		cfg.EndWhenEmpty, cfg.Logger = true, slog.New(&log)
 		cfg.Children = []actor.Spec{
-			{Name: "bad", MaxRetries: 1, Backoff: policy.NoBackoff(), Task: bReturns(errOfB)},
+			{Name: "bad", MaxRetries: 5, Backoff: policy.NoBackoff(), Task: bReturns(errOfB)},
 			{Name: "good", Task: bReturns(nil)},
 		}
 		if err := supervisor.New(cfg).Main(t.Context()); !errors.Is(err, errOfB) {
@@ -134,7 +134,8 @@ func TestMainLogsWhatFailsWhenNobodyListens(t *testing.T) {
 		}
 		return log.lines
 	}
-	want := []string{"WARN attempt_ended", "WARN attempt_ended", "ERROR task_finished"}
+	// Six failures: of the five that are retried the first, second and fourth.
+	want := []string{"WARN retry_scheduled", "WARN retry_scheduled", "WARN retry_scheduled", "ERROR task_finished"}
 	if got := run(supervisor.Config{}); !slices.Equal(got, want) {
 		t.Errorf("logged %v, want %v", got, want)
 	}

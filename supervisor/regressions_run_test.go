@@ -74,14 +74,13 @@ func TestTheTextOfAnErrorIsNotMadeUnderTheLock(t *testing.T) {
 }
 
 type aloneFam struct {
-	mu sync.Mutex
 	*supervisor.Supervisor
 	in atomic.Bool
 }
 
 func (f *aloneFam) Head() *supervisor.Supervisor {
 	if f.in.Load() {
-		_, _ = f.Supervisor.Handle("x")
+		_, _ = f.Handle("x")
 	}
 	return f.Supervisor
 }
