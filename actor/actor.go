@@ -58,8 +58,7 @@ func (a *Actor) Init(base context.Context, parent Parent, path string, tree uint
 	b = strconv.AppendUint(b, id, 10)
 
 	a.label = string(b)
-	a.path = a.label[:n]
-	a.name = int32(n - len(name))
+	a.name, a.ends = int32(n-len(name)), int32(n)
 	a.id = events.ID(id)
 	a.task, a.spec, a.parent = task, spec, parent
 	a.base = pprof.WithLabels(base, pprof.Labels(Label, a.label))

@@ -24,16 +24,32 @@ type Attempt struct {
 	upSince atomic.Int64           // nanoseconds from began to Ready, never 0 afterwards
 	end     atomic.Pointer[ending] // why the context has ended
 	claimed atomic.Bool            // see Claim
+	sealed  bool                   // guarded by mu: no helper may be started any more
 	watch   *watch                 // nil when nothing is watched; set before Run, then read only
 
-	mu      sync.Mutex
-	done    chan struct{}    // guarded by mu, closed by finish
-	after   map[*byte]func() // guarded by mu, taken by finish
-	helpers *helpers         // guarded by mu
+	mu   sync.Mutex
+	done chan struct{} // guarded by mu, closed by finish
+	more *more         // guarded by mu; nil while there is neither
 
 	// Keep is for the parent: what it wants to find again at the attempt's end.
 	// It belongs to whoever has claimed the attempt.
 	Keep any
+}
+
+// more is what only some attempts have. It is guarded by the attempt's mu.
+type more struct {
+	after   map[*byte]func() // to call when the context ends, taken by finish
+	running int              // helpers that have not returned
+	idle    chan struct{}    // closed when running is 0, made by join
+	err     error            // the first failure of a helper
+}
+
+// extend returns what is guarded by mu and not there for every attempt.
+func (a *Attempt) extend() *more {
+	if a.more == nil {
+		a.more = &more{}
+	}
+	return a.more
 }
 
 // Result is what became of an attempt.

@@ -107,15 +107,16 @@ func (a *Attempt) AfterFunc(f func()) (stop func() bool) {
 		return context.AfterFunc(e.context(), f)
 	}
 	key := new(byte)
-	if a.after == nil {
-		a.after = map[*byte]func(){}
+	m := a.extend()
+	if m.after == nil {
+		m.after = map[*byte]func(){}
 	}
-	a.after[key] = f
+	m.after[key] = f
 	return func() bool {
 		a.mu.Lock()
 		defer a.mu.Unlock()
-		_, waiting := a.after[key]
-		delete(a.after, key)
+		_, waiting := m.after[key]
+		delete(m.after, key)
 		return waiting
 	}
 }
@@ -131,8 +132,10 @@ func (a *Attempt) finish(e *ending) bool {
 	if a.done != nil {
 		close(a.done)
 	}
-	after := a.after
-	a.after = nil
+	var after map[*byte]func()
+	if a.more != nil {
+		after, a.more.after = a.more.after, nil
+	}
 	a.mu.Unlock()
 	for _, f := range after {
 		f()

@@ -45,25 +45,31 @@ func (o Outcome) Success() bool { return o.Kind == events.Completed }
 // end. A handle does not stop its task: that is for the supervisor, by path.
 type Handle struct {
 	id    events.ID
-	path  string
-	label string // path#tree.id, the value of the goroutines' label; path is its beginning
-	name  int32  // where the name begins in path
+	label string // path#tree.id, the value of the goroutines' label
+	name  int32  // where the name begins in label
+	ends  int32  // where the path ends in label
 
 	mu      sync.Mutex
 	done    chan struct{} // guarded by mu; made when asked for
-	up      chan struct{} // guarded by mu; made when asked for
-	isReady bool          // guarded by mu
+	up      chan struct{} // guarded by mu; made when asked for, isUp when it is
 	outcome *Outcome      // guarded by mu
 }
+
+// isUp is the channel of all handles that are ready.
+var isUp = func() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
 
 // ID returns the number of this life of the task, unique in the process.
 func (h *Handle) ID() events.ID { return h.id }
 
 // Path returns the address of the task in its tree, such as "/app/db".
-func (h *Handle) Path() string { return h.path }
+func (h *Handle) Path() string { return h.label[:h.ends] }
 
 // Name returns the last part of the path.
-func (h *Handle) Name() string { return h.path[h.name:] }
+func (h *Handle) Name() string { return h.label[h.name:h.ends] }
 
 // Done returns a channel that is closed when the task has ended for good. The name
 // of a dynamic child, or of one that was removed, is free then.
@@ -101,7 +107,7 @@ func (h *Handle) Wait(ctx context.Context) (Outcome, error) {
 		o, _ := h.Outcome()
 		return o, nil
 	case <-ctx.Done():
-		return Outcome{}, fmt.Errorf("wait for task %s: %w", h.path, context.Cause(ctx))
+		return Outcome{}, fmt.Errorf("wait for task %s: %w", h.Path(), context.Cause(ctx))
 	}
 }
 
@@ -111,7 +117,7 @@ func (h *Handle) Wait(ctx context.Context) (Outcome, error) {
 // What is known already is returned even if ctx has ended.
 func (h *Handle) WaitReady(ctx context.Context) error {
 	h.mu.Lock()
-	known := h.isReady || h.outcome != nil
+	known := h.up == isUp || h.outcome != nil
 	if !known && h.up == nil {
 		h.up = make(chan struct{})
 	}
@@ -121,28 +127,28 @@ func (h *Handle) WaitReady(ctx context.Context) error {
 		select {
 		case <-up:
 		case <-ctx.Done():
-			return fmt.Errorf("wait for task %s to be ready: %w", h.path, context.Cause(ctx))
+			return fmt.Errorf("wait for task %s to be ready: %w", h.Path(), context.Cause(ctx))
 		}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.isReady || h.outcome.Success() {
+	if h.up == isUp || h.outcome.Success() {
 		return nil
 	}
-	return &NotReadyError{Path: h.path, Err: h.outcome.Err}
+	return &NotReadyError{Path: h.Path(), Err: h.outcome.Err}
 }
 
 // markReady lets WaitReady return.
 func (h *Handle) markReady() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.isReady || h.outcome != nil {
+	if h.up == isUp || h.outcome != nil {
 		return
 	}
-	h.isReady = true
 	if h.up != nil {
 		close(h.up)
 	}
+	h.up = isUp
 }
 
 // resolve delivers the outcome; only the first counts.
@@ -156,7 +162,7 @@ func (h *Handle) resolve(o *Outcome) {
 	if h.done != nil {
 		close(h.done)
 	}
-	if h.up != nil && !h.isReady {
+	if h.up != nil && h.up != isUp {
 		close(h.up)
 	}
 }

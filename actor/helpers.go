@@ -7,13 +7,6 @@ import (
 	"github.com/taskvisor/taskvisor/events"
 )
 
-// helpers are the goroutines that a task has started with Go.
-type helpers struct {
-	running int           // guarded by the attempt's mu
-	idle    chan struct{} // guarded by the attempt's mu: closed when running is 0, made by join
-	err     error         // guarded by the attempt's mu: the first failure
-}
-
 // Go runs fn on a goroutine of its own that belongs to the attempt of ctx: its
 // panics and errors become the attempt's failure and end its context (with the
 // error as cause), it is found with the attempt's goroutines when something is
@@ -33,15 +26,10 @@ func Go(ctx context.Context, fn func(ctx context.Context) error) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	h := a.helpers
-	if h == nil {
-		h = &helpers{}
-		a.helpers = h
-	}
-	if h.running < 0 {
+	if a.sealed {
 		return ErrEnded
 	}
-	h.running++
+	a.extend().running++
 	go a.help(ctx, fn)
 	return nil
 }
@@ -67,7 +55,7 @@ func (a *Attempt) help(ctx context.Context, fn func(context.Context) error) {
 
 func (a *Attempt) helped(err error) {
 	a.mu.Lock()
-	h := a.helpers
+	h := a.more
 	first := err != nil && h.err == nil && a.end.Load() == nil
 	if first {
 		h.err = err
@@ -93,20 +81,14 @@ func (a *Attempt) helped(err error) {
 func (a *Attempt) join(err error) error {
 	for {
 		a.mu.Lock()
-		h := a.helpers
-		if h == nil {
-			h = &noHelpers
-			a.helpers = h
+		h := a.more
+		if h == nil || h.running == 0 {
+			a.sealed = true
 			a.mu.Unlock()
-			return nil
-		}
-		if h.running <= 0 {
-			if h != &noHelpers {
-				h.running = -1
+			if h == nil {
+				return nil
 			}
-			herr := h.err
-			a.mu.Unlock()
-			return herr
+			return h.err
 		}
 		h.idle = make(chan struct{})
 		idle := h.idle
@@ -117,6 +99,3 @@ func (a *Attempt) join(err error) error {
 		<-idle
 	}
 }
-
-// noHelpers seals an attempt that never had any.
-var noHelpers = helpers{running: -1}

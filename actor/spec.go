@@ -182,8 +182,11 @@ func badName(name string) string {
 // isNil also finds the nil Func and the nil pointer inside an interface, which
 // would otherwise panic at every attempt.
 func isNil(t Task) bool {
-	if t == nil {
+	switch t := t.(type) {
+	case nil:
 		return true
+	case Func:
+		return t == nil
 	}
 	switch v := reflect.ValueOf(t); v.Kind() {
 	case reflect.Func, reflect.Pointer, reflect.Map, reflect.Slice, reflect.Chan, reflect.Interface:

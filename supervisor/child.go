@@ -27,11 +27,11 @@ type child struct {
 	head       *Supervisor // of a family, else nil; read only
 	prev, next *child      // start order
 	attempt    *actor.Attempt
-	trouble    *trouble  // nil while all goes well
-	since      time.Time // when it came into its state
-	born       instant   // when it was added
-	toldAt     instant   // when the present attempt was told to end
-	due        instant   // when it is stuck
+	trouble    *trouble // nil while all goes well
+	since      instant  // when it came into its state
+	born       instant  // when it was added
+	toldAt     instant  // when the present attempt was told to end
+	due        instant  // when it is stuck
 
 	attempts uint32 // made by this handle
 	restarts uint32 // attempts that followed a failure of its own
@@ -128,7 +128,7 @@ func (c *child) lastErr() error {
 }
 
 func (c *child) enterState(s State, now time.Time) {
-	c.state, c.since = s, now
+	c.state, c.since = s, c.run.instant(now)
 }
 
 // event begins an event about the child.

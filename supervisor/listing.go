@@ -153,7 +153,7 @@ func (r *run) describeChild(n *Node) {
 func (c *child) node() Node {
 	n := Node{
 		Path: c.Path(), Name: c.Name(), ID: c.ID(),
-		State: c.state, Since: c.since, Ready: c.up(),
+		State: c.state, Since: c.run.time(c.since), Ready: c.up(),
 		Attempt: int(c.attempts), Generation: int(c.generation),
 		Restarts: int(c.restarts), Failures: int(c.failures),
 		Err: c.lastErr(), Reason: c.reason,

@@ -151,7 +151,7 @@ func (r *run) declare() {
 
 // newChild makes a child that is not linked yet. It needs no lock.
 func (r *run) newChild(spec *actor.Spec, set *settings) *child {
-	c := &child{run: r, set: set, generation: 1, state: StateStarting, since: r.began}
+	c := &child{run: r, set: set, generation: 1, state: StateStarting, since: r.instant(r.began)}
 	if fam, ok := spec.Task.(Family); ok {
 		c.head = fam.Head()
 	}
