@@ -198,22 +198,32 @@ func TestASubscriberThatIsRefusedStopsWhatHasStarted(t *testing.T) {
 	}
 	subs = append(subs, events.Subscriber{Name: "z", Handler: events.HandlerFunc(func(events.Event) {})})
 	app := supervisor.New(supervisor.Config{Name: "app", Bus: bus, Subscribers: subs})
-	ended := make(chan error, 1)
-	go func() { ended <- app.Run(context.Background()) }()
-	var h *actor.Handle
-	for i := 0; h == nil; i++ {
-		h, _ = app.Start(context.Background(), actor.Spec{Name: "d", Task: actor.Func(aloneIdle)})
-		select {
-		case <-ended:
-			go func() { ended <- app.Run(context.Background()) }()
-		default:
+
+	// Whoever gets in between the beginning of a run and the refusal is stopped.
+	for range 15 {
+		ended := make(chan error, 1)
+		go func() { ended <- app.Run(context.Background()) }()
+		var handles []*actor.Handle
+		var err error
+		for n := 0; err == nil; n++ {
+			h, startErr := app.Start(context.Background(), actor.Spec{Name: fmt.Sprint(n), Task: actor.Func(aloneIdle)})
+			if startErr == nil {
+				handles = append(handles, h)
+			}
+			select {
+			case err = <-ended:
+			default:
+				runtime.Gosched()
+			}
 		}
-	}
-	t.Log(<-ended)
-	select {
-	case <-h.Done():
-	case <-time.After(time.Second):
-		t.Errorf("Run has returned, the handle never resolves")
+		if !errors.Is(err, events.ErrDuplicate) {
+			t.Fatalf("Run returned %v", err)
+		}
+		for _, h := range handles {
+			if _, ok := h.Outcome(); !ok {
+				t.Fatal("Run has returned, and a child that it had admitted has no outcome")
+			}
+		}
 	}
 }
 
