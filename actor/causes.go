@@ -33,10 +33,6 @@ type cause struct {
 
 func (c *cause) Error() string { return c.text }
 
-// Cause returns the sentinel of a reason to stop, and ErrShutdown for a reason
-// that has none.
-func Cause(r events.Reason) error { return endingFor(r).cause }
-
 // TimeoutError is the failure of an attempt that ran into its timeout, and the
 // cause with which its context ended.
 type TimeoutError struct {

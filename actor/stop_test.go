@@ -126,19 +126,6 @@ func TestTheContextEndsWhenRunHasReturned(t *testing.T) {
 	}
 }
 
-func TestEveryReasonHasACause(t *testing.T) {
-	for r, want := range map[events.Reason]error{
-		events.ReasonShutdown: actor.ErrShutdown, events.ReasonStopped: actor.ErrStopped,
-		events.ReasonRemoved: actor.ErrRemoved, events.ReasonRestarted: actor.ErrRestarted,
-		events.ReasonGroup: actor.ErrGroup, events.ReasonReturned: actor.ErrReturned,
-		events.ReasonReplaced: actor.ErrShutdown, 0: actor.ErrShutdown,
-	} {
-		if got := actor.Cause(r); got != want { //nolint:errorlint // the sentinel itself
-			t.Errorf("%v: got %v, want %v", r, got, want)
-		}
-	}
-}
-
 func TestTheTextOfACauseIsASentence(t *testing.T) {
 	for _, c := range []struct {
 		cause error
