@@ -3,6 +3,7 @@ package supervisor_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,6 +170,73 @@ func TestARunWhoseContextHasEndedStartsNothing(t *testing.T) {
 		cancel()
 		if err := app.Run(ctx); err != nil || started {
 			t.Errorf("got %v; the child was started: %t", err, started)
+		}
+	})
+}
+
+func TestWaitReadyReturnsWhenTheRunItWaitsForHasFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := supervisor.New(supervisor.Config{Children: []actor.Spec{{
+			Name: "a", AwaitReady: true, Task: actor.Func(func(context.Context) error {
+				time.Sleep(time.Second)
+				return actor.Fatal(errBoom)
+			}),
+		}}})
+		done := make(chan error, 1)
+		go func() { done <- app.Run(t.Context()) }()
+		synctest.Wait()
+		if err := app.WaitReady(t.Context()); !errors.Is(err, supervisor.ErrNotRunning) {
+			t.Errorf("got %v, want ErrNotRunning", err)
+		}
+		if err := <-done; !errors.Is(err, errBoom) {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
+
+func TestReadyAfterTheContextHasEndedStartsNoSibling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		started := false
+		app := supervisor.New(supervisor.Config{Children: []actor.Spec{
+			{Name: "elder", AwaitReady: true, Timeout: time.Second, Backoff: policy.Constant(time.Hour), Task: actor.Func(func(ctx context.Context) error {
+				<-ctx.Done()
+				actor.Ready(ctx)
+				return nil
+			})},
+			{Name: "younger", Task: actor.Func(func(context.Context) error { started = true; return nil })},
+		}})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- app.Run(ctx) }()
+		time.Sleep(30 * time.Second)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if started {
+			t.Error("the younger was started after an elder that was never ready")
+		}
+	})
+}
+
+func TestADumpIsSilentAboutWhatHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := supervisor.New(supervisor.Config{Name: "app", Children: []actor.Spec{
+			{Name: "over", Task: actor.Func(func(context.Context) error { return nil })},
+			{Name: "runs", Task: actor.Func(func(ctx context.Context) error { <-ctx.Done(); return nil })},
+		}})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- app.Run(ctx) }()
+		synctest.Wait()
+		var out strings.Builder
+		app.Dump(&out)
+		if text := out.String(); strings.Contains(text, "/app/over") || !strings.Contains(text, "/app/runs: running") {
+			t.Errorf("the dump is\n%s", text)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
 		}
 	})
 }
