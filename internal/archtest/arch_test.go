@@ -39,6 +39,14 @@ var imports = []importRow{
 		reason: "the family stands on all of the above and on no third party",
 	},
 	{
+		pkg: "controller", ours: []string{"policy", "events", "actor", "supervisor", "internal/label"},
+		reason: "a door to the supervisor; it and persist never meet",
+	},
+	{
+		pkg: "persist", ours: []string{"policy", "events", "actor", "supervisor", "internal/label"},
+		reason: "a door to the supervisor that knows no database; it and controller never meet",
+	},
+	{
 		pkg: "subscribers/console", ours: []string{"events", "policy"},
 		reason: "a sink reads events, whose exits are policy's",
 	},
