@@ -74,6 +74,9 @@ type Spec struct {
 	// Significant marks a child whose end may end its supervisor, see
 	// supervisor.AutoShutdown. A significant child may not be restarted Always.
 	Significant bool
+	// Optional marks a declared child without which its supervisor is ready all the
+	// same: a cache, a reporter. It is started, restarted and listed like any other.
+	Optional bool
 	// NoPermit exempts the attempts from the supervisor's Concurrency limit.
 	NoPermit bool
 }

@@ -271,7 +271,7 @@ func (set *settings) fits(spec *actor.Spec) bool {
 		restart                                             policy.Restart
 		every, resetAfter, timeout, stall, grace, startWith time.Duration
 		retries                                             int
-		awaitReady, significant, noPermit                   bool
+		awaitReady, significant, optional, noPermit         bool
 		onGiveUp                                            policy.OnGiveUp
 		onPanic                                             policy.OnPanic
 		onStuck                                             policy.OnStuck
@@ -279,7 +279,7 @@ func (set *settings) fits(spec *actor.Spec) bool {
 	of := func(s *actor.Spec) plain {
 		return plain{
 			s.Restart, s.Every, s.ResetAfter, s.Timeout, s.Stall, s.Grace, s.StartTimeout,
-			s.MaxRetries, s.AwaitReady, s.Significant, s.NoPermit, s.OnGiveUp, s.OnPanic, s.OnStuck,
+			s.MaxRetries, s.AwaitReady, s.Significant, s.Optional, s.NoPermit, s.OnGiveUp, s.OnPanic, s.OnStuck,
 		}
 	}
 	_, family := spec.Task.(Family)

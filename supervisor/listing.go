@@ -21,7 +21,7 @@ type Node struct {
 	Since time.Time `json:"since"`
 	// Ready: it runs and is up, has completed, or pauses after a success. A supervisor is ready when it
 	// has started, does not stop, and its declared children are ready, but for
-	// those that someone stopped.
+	// those that are optional or that someone stopped.
 	Ready bool `json:"ready"`
 	// Attempt is the number of the present attempt, or of the last.
 	Attempt    int `json:"attempt,omitempty"`
@@ -39,6 +39,9 @@ type Node struct {
 	Reason      events.Reason `json:"reason,omitzero"`
 	Declared    bool          `json:"declared,omitempty"`
 	Significant bool          `json:"significant,omitempty"`
+	// Optional says that its supervisor is ready without it: its spec says so, or
+	// it was added at run time.
+	Optional bool `json:"optional,omitempty"`
 
 	// IsSupervisor says that what follows has a meaning.
 	IsSupervisor bool     `json:"supervisor,omitempty"`
@@ -132,7 +135,7 @@ func (r *run) describe(n *Node) {
 		if below := families[i]; below != nil {
 			below.describeChild(c)
 		}
-		if c.Declared && !c.Ready && c.State != StateStopped {
+		if c.Declared && !c.Optional && !c.Ready && c.State != StateStopped {
 			n.Ready = false
 		}
 	}
@@ -158,6 +161,7 @@ func (c *child) node() Node {
 		Restarts: int(c.restarts), Failures: int(c.failures),
 		Err: c.lastErr(), Reason: c.reason,
 		Declared: c.declared, Significant: c.set.spec.Significant,
+		Optional: c.set.spec.Optional || !c.declared,
 	}
 	if c.state == StateBackingOff {
 		n.NextRetry = c.trouble.next
