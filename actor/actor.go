@@ -26,6 +26,10 @@ type Parent interface {
 	// Overdue tells that the context of an attempt has ended by timeout or
 	// stall, so that its grace begins.
 	Overdue(a *Attempt, r events.Reason)
+	// Pattern is what events call the actor's Pattern.
+	Pattern() string
+	// Around returns what is around each attempt, the outermost first.
+	Around() []Around
 }
 
 // Actor is one life of a task: its identity and the goroutine that makes its

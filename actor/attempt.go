@@ -16,7 +16,7 @@ import (
 // attempts; tasks only see a context.
 type Attempt struct {
 	actor      *Actor
-	base       context.Context // the actor's, of this generation
+	base       context.Context // the actor's, of this generation, and what is around; read only while Run runs
 	number     int32
 	generation int32
 	began      time.Time
@@ -42,6 +42,7 @@ type more struct {
 	running int              // helpers that have not returned
 	idle    chan struct{}    // closed when running is 0, made by join
 	err     error            // the first failure of a helper
+	around  []func(Result)   // to call when the attempt is over, the last first
 }
 
 // extend returns what is guarded by mu and not there for every attempt.
@@ -110,19 +111,32 @@ func (a *Attempt) run() (res Result) {
 		if settled {
 			return
 		}
-		if v := recover(); v != nil {
+		lost := true // so too if what is around the attempt calls runtime.Goexit
+		v := recover()
+		defer func() {
+			if lost {
+				res.Lost = true
+				a.actor.proceed(a, res)
+			}
+		}()
+		if v != nil {
 			res = a.settleLost(&PanicError{Value: v, Stack: stack()}, policy.Panicked)
+			a.leave(&res)
+			lost = false
 			return
 		}
 		res = a.settleLost(&GoexitError{Stack: stack()}, policy.Exited)
-		res.Lost = true
-		a.actor.proceed(a, res)
+		a.leave(&res)
 	}()
 	if a.watch != nil {
 		a.watch.begin(a)
 	}
+	if around := a.actor.parent.Around(); len(around) > 0 {
+		a.enter(around)
+	}
 	err := a.actor.task.Run(a)
 	res = a.settle(err)
+	a.leave(&res)
 	settled = true
 	return res
 }

@@ -59,7 +59,7 @@ func TestAnAbandonedAttemptKeepsItsIdentityBesideTheNext(t *testing.T) {
 
 				for i, ctx := range ctxs {
 					info, ok := actor.FromContext(ctx)
-					want := actor.Info{ID: h.ID(), Path: "/app/task", Name: "task", Attempt: i + 1, Generation: i + 1}
+					want := actor.Info{ID: h.ID(), Path: "/app/task", Pattern: "/app/*", Name: "task", Attempt: i + 1, Generation: i + 1}
 					if !ok || info != want {
 						t.Errorf("got %+v, want %+v", info, want)
 					}

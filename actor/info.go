@@ -17,6 +17,7 @@ type loggerKey struct{}
 type Info struct {
 	ID         events.ID
 	Path       string
+	Pattern    string // Path with a * for each task that was added at run time
 	Name       string
 	Attempt    int // from 1
 	Generation int // from 1; more after an attempt was abandoned or left by runtime.Goexit
@@ -29,13 +30,18 @@ func FromContext(ctx context.Context) (info Info, ok bool) {
 	if a == nil {
 		return Info{}, false
 	}
+	return a.info(), true
+}
+
+func (a *Attempt) info() Info {
 	return Info{
 		ID:         a.actor.ID(),
 		Path:       a.actor.Path(),
+		Pattern:    a.actor.parent.Pattern(),
 		Name:       a.actor.Name(),
 		Attempt:    a.Number(),
 		Generation: a.Generation(),
-	}, true
+	}
 }
 
 // Current returns the attempt whose context ctx is or derives from, or nil. It

@@ -30,7 +30,7 @@ func TestAContextTellsWhoseItIs(t *testing.T) {
 		})})
 		wait(t, h)
 		for i, info := range got {
-			want := actor.Info{ID: h.ID(), Path: "/app/db", Name: "db", Attempt: i + 1, Generation: 1}
+			want := actor.Info{ID: h.ID(), Path: "/app/db", Pattern: "/app/*", Name: "db", Attempt: i + 1, Generation: 1}
 			if info != want {
 				t.Errorf("got %+v, want %+v", info, want)
 			}

@@ -46,7 +46,7 @@
 //
 // Seq, At and Kind are always set, the others as follows. Those in parentheses are
 // set when there is something to say. The kinds about a task also set Generation,
-// and a supervisor has an ID only below another one.
+// and a supervisor has an ID only below another one. Those that set Path set Pattern.
 //
 //	supervisor_started   (ID) Path, Elapsed: since it was run
 //	supervisor_stopping  (ID) Path (Err: the failure that ends it)

@@ -37,6 +37,9 @@ type Event struct {
 	ID ID
 	// Path is the address in the tree of what the event is about, such as "/app/db".
 	Path string
+	// Pattern is Path with a * for each task that was added at run time, such as
+	// "/app/*": there are few of them, however many tasks come and go.
+	Pattern string
 	// Attempt counts the task's attempts from 1.
 	Attempt int
 	// Generation counts from 1 the goroutines that made the task's attempts:

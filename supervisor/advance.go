@@ -73,6 +73,7 @@ func (r *run) enter(c *child, now time.Time) *actor.Attempt {
 	}
 	c.reason = 0
 	c.attempts++
+	c.row().started++
 	c.toldAt, c.due = 0, 0
 	c.attempt = c.Attempt(int(c.attempts), int(c.generation), now, r.startTimeout(c))
 	if t := c.trouble; t != nil {

@@ -36,6 +36,7 @@ type child struct {
 	attempts uint32 // made by this handle
 	restarts uint32 // attempts that followed a failure of its own
 	failures uint32 // in the present streak
+	rowAt    uint32 // where it is counted; read only
 	position uint64 // grows along the start order
 
 	generation uint32
@@ -128,13 +129,18 @@ func (c *child) lastErr() error {
 }
 
 func (c *child) enterState(s State, now time.Time) {
+	if c.linked {
+		states := &c.row().states
+		states[c.state]--
+		states[s]++
+	}
 	c.state, c.since = s, c.run.instant(now)
 }
 
 // event begins an event about the child.
 func (c *child) event(k events.Kind, now time.Time) events.Event {
 	return events.Event{
-		Kind: k, At: now, ID: c.ID(), Path: c.Path(),
+		Kind: k, At: now, ID: c.ID(), Path: c.Path(), Pattern: c.row().pattern,
 		Attempt: int(c.attempts), Generation: int(c.generation),
 	}
 }
@@ -144,6 +150,7 @@ func (r *run) link(c *child) {
 	r.lastPosition++
 	c.position = r.lastPosition
 	c.linked = true
+	r.enroll(c)
 	c.prev = r.last
 	if r.last != nil {
 		r.last.next = c
@@ -157,10 +164,28 @@ func (r *run) link(c *child) {
 	}
 }
 
+// enroll counts c among what there is, strike does not any more.
+func (r *run) enroll(c *child) {
+	c.row().states[c.state]++
+	if c.head != nil {
+		if r.families == nil {
+			r.families = map[*child]bool{}
+		}
+		r.families[c] = true
+	}
+}
+
+func (r *run) strike(c *child) {
+	c.row().states[c.state]--
+	delete(r.families, c)
+}
+
 // replace puts fresh into the place and name of old, which has ended.
 func (r *run) replace(old, fresh *child) {
 	fresh.position, fresh.prev, fresh.next = old.position, old.prev, old.next
 	fresh.linked, old.linked = true, false
+	r.enroll(fresh)
+	r.strike(old)
 	if fresh.prev != nil {
 		fresh.prev.next = fresh
 	} else {
@@ -187,6 +212,8 @@ func (r *run) unlink(c *child) {
 		return
 	}
 	c.linked = false
+	r.strike(c)
+	r.keepCounts(c)
 	if c.prev != nil {
 		c.prev.next = c.next
 	} else {
@@ -213,4 +240,16 @@ func (r *run) unlink(c *child) {
 		r.dynamic--
 	}
 	c.prev, c.next = nil, nil
+}
+
+// Pattern is what events call the pattern.
+func (c *child) Pattern() string { return c.row().pattern }
+
+// Around is what the Configs from the root down put around attempts. A supervisor's
+// own are left alone: what is around them would be around everything below.
+func (c *child) Around() []actor.Around {
+	if c.head != nil {
+		return nil
+	}
+	return c.run.env.around
 }

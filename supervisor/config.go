@@ -52,6 +52,9 @@ type Config struct {
 	// Subscribers are subscribed to the bus for the length of each Run, and
 	// drained at its end. Without a bus, here or above, they get one of their own.
 	Subscribers []events.Subscriber
+	// Around is put around every attempt of the tasks in the tree below, inside of
+	// what the supervisors above put there.
+	Around []actor.Around
 	// Logger is the base of what actor.Logger returns; nil means the parent's,
 	// and slog.Default at a root.
 	Logger *slog.Logger
@@ -128,6 +131,11 @@ func (c *Config) check() error {
 	}
 	if err := c.Defaults.check(); err != nil {
 		return err
+	}
+	for i, f := range c.Around {
+		if f == nil {
+			return bad(fmt.Sprintf("Around[%d]", i), nil, "must not be nil")
+		}
 	}
 	names := map[string]bool{}
 	for _, sub := range c.Subscribers {

@@ -135,7 +135,7 @@ func (r *run) readmit(c *child, now time.Time) {
 
 // renew gives an ended child's place and name to a new life of its task.
 func (r *run) renew(c *child, now time.Time) *child {
-	fresh := &child{run: r, set: c.set, head: c.head, generation: 1, declared: c.declared}
+	fresh := &child{run: r, set: c.set, head: c.head, generation: 1, declared: c.declared, rowAt: c.rowAt}
 	fresh.Init(r.base, fresh, r.path, r.env.tree, c.Task(), &c.set.spec, c.Name())
 	fresh.enterState(StateStarting, now)
 	if fresh.set.spec.Significant {

@@ -114,7 +114,7 @@ func (r *run) describe(n *Node) {
 		n.NextRetry = r.group.at
 	}
 	if r.cfg.Concurrency > 0 {
-		n.PermitsUsed, n.PermitsWaiting = r.env.permits.inUse()
+		n.PermitsUsed, n.PermitsWaiting, _ = r.env.permits.inUse()
 	}
 	n.Children = make([]Node, 0, len(r.names))
 	families := map[int]*run{}

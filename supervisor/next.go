@@ -192,6 +192,7 @@ func (r *run) retry(c *child, res *actor.Result, pause time.Duration, now time.T
 		return
 	}
 	c.restarts++
+	c.row().restarts++
 	if !r.alone(c) {
 		r.beginGroup(c, pause, now)
 		return
@@ -225,6 +226,7 @@ func (r *run) exceeded(c *child, last error, now time.Time) {
 		Path: r.name(), Child: c.Path(), Restarts: r.window.InUse(r.cfg.Intensity, now),
 		Intensity: r.cfg.Intensity, Err: actor.Contain(last),
 	}
+	r.own.exceeded++
 	if r.wants(events.IntensityExceeded) {
 		e := r.event(events.IntensityExceeded, now)
 		e.Count, e.Err = uint64(err.Restarts), err

@@ -82,11 +82,11 @@ func (p *permits) grant() {
 	}
 }
 
-// inUse returns how many permits are held and how many attempts wait.
-func (p *permits) inUse() (used, waiting int) {
+// inUse returns how many permits are held, how many attempts wait, and the limit.
+func (p *permits) inUse() (used, waiting, limit int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.used, p.waiting.Len()
+	return p.used, p.waiting.Len(), p.limit
 }
 
 // permitted takes the permits that the next attempt of c needs, as far as they

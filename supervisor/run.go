@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,10 +29,10 @@ type run struct {
 	base    context.Context // values for the children; never ends
 	began   time.Time       // read only
 	path    string          // "" for a root without a name
+	pattern string          // as events.Event.Pattern, "" for a root without a name
 	self    *actor.Attempt  // the attempt that this run is, nil at a root
 	env     env
 	wake    chan struct{} // pokes the conductor
-	subs    []*events.Subscription
 	ownsBus bool
 	// settings are those of the last spec, shared if the next is alike.
 	settings atomic.Pointer[settings]
@@ -42,6 +43,11 @@ type run struct {
 	since        time.Time
 	first, last  *child // start order
 	names        map[string]*child
+	families     map[*child]bool // those that are supervisors
+	rows         []row           // the slice itself is read only
+	own          familyTally
+	gone         past // of supervisors below that were forgotten
+	subs         []*events.Subscription
 	lastPosition uint64
 	dynamic      int
 	alive        int // children that have a goroutine
@@ -73,6 +79,7 @@ type env struct {
 	bus     *events.Bus
 	permits *permits
 	logger  *slog.Logger
+	around  []actor.Around
 	tree    uint64
 }
 
@@ -115,10 +122,12 @@ func newRun(s *Supervisor, ctx context.Context, subs []events.Subscriber) *run {
 	if s.cfg.Logger != nil {
 		r.env.logger = s.cfg.Logger
 	}
+	r.env.around = slices.Concat(r.env.around, s.cfg.Around)
 	r.base = context.WithValue(context.WithoutCancel(ctx), envKey{}, r.env)
 	if s.cfg.Logger != nil {
 		r.base = actor.WithLogger(r.base, s.cfg.Logger)
 	}
+	r.openRows()
 	r.declare()
 	return r
 }
@@ -141,6 +150,7 @@ func (r *run) declare() {
 		set, _ := r.known(spec) // has been validated
 		c := r.newChild(spec, set)
 		c.declared = true
+		r.openRow(c)
 		r.link(c)
 		if c.set.spec.Significant {
 			r.significant++
@@ -179,6 +189,14 @@ func (r *run) name() string {
 		return "/"
 	}
 	return r.path
+}
+
+// patternName is the pattern for people.
+func (r *run) patternName() string {
+	if r.pattern == "" {
+		return "/"
+	}
+	return r.pattern
 }
 
 func (r *run) poke() {
@@ -328,7 +346,9 @@ func (r *run) subscribe(subs []events.Subscriber) error {
 		if err != nil {
 			return err
 		}
+		r.mu.Lock()
 		r.subs = append(r.subs, sub)
+		r.mu.Unlock()
 	}
 	return nil
 }

@@ -97,6 +97,7 @@ func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 		For: now.Sub(r.time(c.toldAt)), Goroutines: where,
 	}
 	t.stuck++
+	c.row().stuck++
 	if r.wants(events.TaskStuck) {
 		e := c.event(events.TaskStuck, now)
 		e.Reason, e.Elapsed, e.Count, e.Err = c.reason, stuck.For, t.stuck, stuck
@@ -172,6 +173,7 @@ func (r *run) abandon(c *child, stuck *actor.StuckError, now time.Time) {
 		r.zombies = map[*actor.Attempt]zombie{}
 	}
 	r.zombies[lost] = zombie{stuck, r.time(c.toldAt)}
+	c.row().abandoned++
 	if r.wants(events.TaskAbandoned) {
 		e := c.event(events.TaskAbandoned, now)
 		e.Reason, e.Elapsed, e.Err = c.reason, stuck.For, stuck

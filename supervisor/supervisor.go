@@ -29,7 +29,10 @@ type Supervisor struct {
 	isUp bool          // guarded by upMu: the present run has started
 	up   chan struct{} // guarded by upMu: made for those that wait, closed when it has, or has ended before
 
-	current atomic.Pointer[run]
+	current atomic.Pointer[run] // cleared under countMu
+
+	countMu sync.Mutex // taken before the run's own lock, and after the parent's
+	past    past       // guarded by countMu
 	// stopBy is when the parent wants the present run to have stopped, in
 	// nanoseconds since the epoch; 0 when it has not said.
 	stopBy atomic.Int64
@@ -90,7 +93,7 @@ func (s *Supervisor) run(ctx context.Context, subs []events.Subscriber) error {
 	if err != nil {
 		return err
 	}
-	defer s.current.Store(nil)
+	defer s.settle(r)
 	defer s.setUp(false)
 	defer r.drain()
 	if err := r.subscribe(subs); err != nil {

@@ -19,6 +19,7 @@ func (r *run) wants(k events.Kind) bool { return r.env.bus.Wants(k) }
 func (r *run) tellAdded(c *child, now time.Time) {
 	if !c.added {
 		c.added, c.born = true, r.instant(now)
+		c.row().added++
 		r.tell(c, events.TaskAdded, now)
 	}
 }
@@ -35,6 +36,7 @@ func (r *run) publish(c *child, k events.Kind, now time.Time) {
 }
 
 func (r *run) tellAttemptEnded(c *child, at *actor.Attempt, res *actor.Result) {
+	c.row().exits[res.Exit]++
 	if r.wants(events.AttemptEnded) {
 		r.publishAttemptEnded(c, at, res)
 	}
@@ -70,7 +72,11 @@ func (r *run) tellStopping(c *child, now time.Time) {
 
 // tellFinished is silent about a declared child that was never begun.
 func (r *run) tellFinished(c *child, o *actor.Outcome, now time.Time) {
-	if c.added && r.wants(events.TaskFinished) {
+	if !c.added {
+		return
+	}
+	c.row().outcomes[o.Kind]++
+	if r.wants(events.TaskFinished) {
 		r.publishFinished(c, o, now)
 	}
 }
@@ -87,6 +93,7 @@ func (r *run) publishFinished(c *child, o *actor.Outcome, now time.Time) {
 
 // tellGroup tells of a group restart.
 func (r *run) tellGroup(err error, delay time.Duration, now time.Time) {
+	r.own.groups++
 	if !r.wants(events.GroupRestarting) {
 		return
 	}
@@ -107,7 +114,7 @@ func (r *run) tellSelf(k events.Kind, now time.Time, elapsed time.Duration, err 
 
 // event begins an event about the supervisor.
 func (r *run) event(k events.Kind, now time.Time) events.Event {
-	e := events.Event{Kind: k, At: now, Path: r.name()}
+	e := events.Event{Kind: k, At: now, Path: r.name(), Pattern: r.patternName()}
 	if r.self != nil {
 		e.ID = r.self.Actor().ID()
 	}

@@ -1,0 +1,65 @@
+package actor
+
+import (
+	"context"
+	"errors"
+
+	"github.com/taskvisor/taskvisor/policy"
+)
+
+// Around is what a supervisor's Config puts around the attempts of its tasks: a
+// trace, a value for every task, a measurement. It is called at the beginning of
+// each attempt, on the attempt's goroutine, with what the attempt's context carries.
+//
+// The context that it returns is derived from ctx; its values are the attempt's, its
+// cancellation is not. A nil one adds nothing. The function that it returns, which
+// may be nil too, is called on the same goroutine when the attempt is over and all of
+// its helpers have returned: for one that was abandoned, when it returns after all.
+//
+// What is around an attempt is part of it: a panic is the attempt's failure.
+type Around func(ctx context.Context, at Info) (values context.Context, done func(Result))
+
+// enter calls what is around the attempt, the outermost first.
+func (a *Attempt) enter(around []Around) {
+	for _, f := range around {
+		values, done := f(a.base, a.info())
+		if values != nil {
+			a.base = values
+		}
+		if done != nil {
+			a.mu.Lock()
+			m := a.extend()
+			m.around = append(m.around, done)
+			a.mu.Unlock()
+		}
+	}
+}
+
+// leave tells how the attempt ended to those that were around it, the innermost
+// first, each once.
+func (a *Attempt) leave(res *Result) {
+	if a.more == nil { // nobody else sets it any more
+		return
+	}
+	for n := len(a.more.around); n > 0; n = len(a.more.around) {
+		done := a.more.around[n-1]
+		a.more.around = a.more.around[:n-1]
+		if err := tell(done, *res); err != nil {
+			res.Err = errors.Join(res.Err, err)
+			if !res.Exit.IsFailure() && res.Exit != policy.Stopped {
+				res.Exit = policy.Panicked
+			}
+		}
+	}
+}
+
+// tell calls done and returns its panic.
+func tell(done func(Result), res Result) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: stack()}
+		}
+	}()
+	done(res)
+	return nil
+}

@@ -1,0 +1,181 @@
+package supervisor
+
+import (
+	"strings"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/policy"
+)
+
+// maxRows is how many of a supervisor's declared children are counted each by
+// itself. Those that come after are counted with the dynamic ones: an observer has
+// to keep a dozen series for each.
+const maxRows = 1000
+
+// dynamicRow is the row of all dynamic children together.
+const dynamicRow = 0
+
+// row is what is counted about one declared child, or about all that are counted
+// together. A child's events are published under the row's pattern.
+type row struct {
+	pattern string // read only
+	states  [StateFailed + 1]int32
+	tally
+}
+
+// tally is what has happened to the tasks of one row. It only grows: through all
+// lives of a task and, kept by the Supervisor, through all of its runs.
+type tally struct {
+	added, started, restarts, stuck, abandoned uint64
+	exits                                      [policy.Stopped + 1]uint64
+	outcomes                                   [events.Abandoned + 1]uint64
+}
+
+func (t *tally) add(u *tally) {
+	t.added += u.added
+	t.started += u.started
+	t.restarts += u.restarts
+	t.stuck += u.stuck
+	t.abandoned += u.abandoned
+	for i := range u.exits {
+		t.exits[i] += u.exits[i]
+	}
+	for i := range u.outcomes {
+		t.outcomes[i] += u.outcomes[i]
+	}
+}
+
+// familyTally is what has happened to a supervisor.
+type familyTally struct {
+	runs, groups, exceeded uint64
+}
+
+func (t *familyTally) add(u *familyTally) {
+	t.runs += u.runs
+	t.groups += u.groups
+	t.exceeded += u.exceeded
+}
+
+// past holds tallies of what is over, by pattern below a supervisor: "db" for its
+// child, "*/db" for that of a dynamic one, "" for itself.
+type past struct {
+	tasks    map[string]*tally
+	families map[string]*familyTally
+	// subscribers are those that runs have put on their bus, by name.
+	subscribers map[string]*events.Stats
+}
+
+// maxPast bounds what is kept by name about supervisors that are gone. What comes on
+// top is kept together with the dynamic children.
+const maxPast = 10 * maxRows
+
+func (p *past) task(key string) *tally         { return entry(&p.tasks, key) }
+func (p *past) family(key string) *familyTally { return entry(&p.families, key) }
+
+func entry[T any](m *map[string]*T, key string) *T {
+	if *m == nil {
+		*m = map[string]*T{}
+	}
+	if t := (*m)[key]; t != nil {
+		return t
+	}
+	if len(*m) >= maxPast {
+		if key = "*"; (*m)[key] != nil {
+			return (*m)[key]
+		}
+	}
+	t := new(T)
+	(*m)[key] = t
+	return t
+}
+
+// add takes over what q holds about a child whose key is below.
+func (p *past) add(below string, q *past) {
+	for key, t := range q.tasks {
+		p.task(under(below, key)).add(t)
+	}
+	for key, t := range q.families {
+		p.family(under(below, key)).add(t)
+	}
+	for name, st := range q.subscribers {
+		addStats(entry(&p.subscribers, name), *st)
+	}
+}
+
+// under joins two patterns, either of which may be empty.
+func under(below, key string) string {
+	if below == "" || key == "" {
+		return below + key
+	}
+	return below + "/" + key
+}
+
+// openRows makes the row of the dynamic children.
+func (r *run) openRows() {
+	r.pattern = r.path
+	if r.self != nil {
+		r.pattern = patternOf(r.self.Actor())
+		if !r.isSelf() && r.cfg.Name != "" {
+			r.pattern += "/" + r.cfg.Name
+		}
+	}
+	r.rows = make([]row, 1, 1+min(len(r.cfg.Children), maxRows))
+	r.rows[dynamicRow].pattern = r.pattern + "/*"
+	r.own.runs = 1
+}
+
+// patternOf returns the pattern of a task that runs.
+func patternOf(a *actor.Actor) string {
+	if c, ok := a.Parent().(*child); ok {
+		return c.row().pattern
+	}
+	return a.Path()
+}
+
+// openRow gives a declared child a row of its own, if there is room.
+func (r *run) openRow(c *child) {
+	if len(r.rows) > maxRows {
+		return
+	}
+	pattern := c.Path()
+	if r.pattern != r.path {
+		pattern = r.pattern + "/" + c.Name()
+	}
+	c.rowAt = uint32(len(r.rows))
+	r.rows = append(r.rows, row{pattern: pattern})
+}
+
+// row is where c is counted.
+func (c *child) row() *row { return &c.run.rows[c.rowAt] }
+
+// key is the row's pattern below its supervisor.
+func (r *run) key(of *row) string { return strings.TrimPrefix(of.pattern, r.pattern+"/") }
+
+// settle keeps what the run has counted, now that it is over.
+func (s *Supervisor) settle(r *run) {
+	s.countMu.Lock()
+	defer s.countMu.Unlock()
+	r.mu.Lock()
+	for i := range r.rows {
+		s.past.task(r.key(&r.rows[i])).add(&r.rows[i].tally)
+	}
+	s.past.family("").add(&r.own)
+	s.past.add("", &r.gone)
+	for _, sub := range r.subs {
+		addStats(entry(&s.past.subscribers, sub.Name()), sub.Stats())
+	}
+	r.mu.Unlock()
+	s.current.Store(nil)
+}
+
+// keepCounts takes over what a supervisor below has counted, since it is forgotten.
+func (r *run) keepCounts(c *child) {
+	if c.head == nil {
+		return
+	}
+	c.head.countMu.Lock()
+	defer c.head.countMu.Unlock()
+	r.gone.add(r.key(c.row()), &c.head.past)
+	c.head.past = past{}
+}
