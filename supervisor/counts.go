@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"iter"
 	"strings"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -174,8 +175,37 @@ func (r *run) keepCounts(c *child) {
 	if c.head == nil {
 		return
 	}
-	c.head.countMu.Lock()
-	defer c.head.countMu.Unlock()
-	r.gone.add(r.key(c.row()), &c.head.past)
-	c.head.past = past{}
+	c.head.yield(r.key(c.row()), &r.gone)
+}
+
+// yield moves what s and the supervisors below it have counted.
+func (s *Supervisor) yield(key string, to *past) {
+	s.countMu.Lock()
+	defer s.countMu.Unlock()
+	to.add(key, &s.past)
+	s.past = past{}
+	for head, name := range s.cfg.families() {
+		head.yield(under(key, name), to)
+	}
+}
+
+// families yields the declared supervisors, and the keys under which they are
+// counted.
+func (c *Config) families() iter.Seq2[*Supervisor, string] {
+	return func(yield func(*Supervisor, string) bool) {
+		for i := range c.Children {
+			spec := &c.Children[i]
+			if fam, ok := spec.Task.(Family); ok && fam.Head() != nil && !yield(fam.Head(), rowName(spec.Name, i)) {
+				return
+			}
+		}
+	}
+}
+
+// rowName is the key of the i-th declared child.
+func rowName(name string, i int) string {
+	if i >= maxRows {
+		return "*"
+	}
+	return name
 }

@@ -127,15 +127,10 @@ func (s *Supervisor) count(at string, c *census) {
 		return
 	}
 	for i := range s.cfg.Children {
-		spec := &s.cfg.Children[i]
-		pattern := at + "/" + spec.Name
-		if i >= maxRows {
-			pattern = at + "/*"
-		}
-		c.task(pattern).states[StateStopped]++
-		if fam, ok := spec.Task.(Family); ok && fam.Head() != nil {
-			fam.Head().count(pattern, c)
-		}
+		c.task(at + "/" + rowName(s.cfg.Children[i].Name, i)).states[StateStopped]++
+	}
+	for head, name := range s.cfg.families() {
+		head.count(at+"/"+name, c)
 	}
 }
 
