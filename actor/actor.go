@@ -28,8 +28,19 @@ type Parent interface {
 	Overdue(a *Attempt, r events.Reason)
 	// Pattern is what events call the actor's Pattern.
 	Pattern() string
-	// Around returns what is around each attempt, the outermost first.
-	Around() []Around
+}
+
+// Terms are what children that are alike have in common. Read only.
+type Terms struct {
+	// Base is where the values of every attempt come from. It never ends.
+	Base context.Context
+	// Epoch is a time before the first attempt; attempts keep theirs in relation
+	// to it.
+	Epoch time.Time
+	// Spec is resolved; Name and Task have no meaning.
+	Spec Spec
+	// Around is put around each attempt, the outermost first.
+	Around []Around
 }
 
 // Actor is one life of a task: its identity and the goroutine that makes its
@@ -37,19 +48,16 @@ type Parent interface {
 type Actor struct {
 	Handle
 
-	base   context.Context // values and labels of every attempt; never ends
+	terms  *Terms
 	task   Task
-	spec   *Spec // resolved; Name and Task are not used; shared and read only
 	parent Parent
 }
 
 // lastID is the last identity given in this process.
 var lastID atomic.Uint64
 
-// Init gives the actor its identity. base is where its values come from and
-// must never end; tree tells trees of one process apart; spec is read only
-// from now on.
-func (a *Actor) Init(base context.Context, parent Parent, path string, tree uint64, task Task, spec *Spec, name string) {
+// Init gives the actor its identity; tree tells trees of one process apart.
+func (a *Actor) Init(parent Parent, path string, tree uint64, task Task, terms *Terms, name string) {
 	id := lastID.Add(1)
 	var room [96]byte
 	b := append(room[:0], path...)
@@ -64,12 +72,8 @@ func (a *Actor) Init(base context.Context, parent Parent, path string, tree uint
 	a.label = string(b)
 	a.name, a.ends = int32(n-len(name)), int32(n)
 	a.id = events.ID(id)
-	a.task, a.spec, a.parent = task, spec, parent
-	a.base = pprof.WithLabels(base, pprof.Labels(Label, a.label))
+	a.task, a.terms, a.parent = task, terms, parent
 }
-
-// Spec returns the resolved settings, without name and task.
-func (a *Actor) Spec() *Spec { return a.spec }
 
 // Task returns what runs.
 func (a *Actor) Task() Task { return a.task }
@@ -80,13 +84,13 @@ func (a *Actor) Parent() Parent { return a.parent }
 // Attempt makes an attempt, whose timers start when it runs. It has to be ready
 // within start, if that is not zero.
 func (a *Actor) Attempt(number, generation int, now time.Time, start time.Duration) *Attempt {
+	spec := &a.terms.Spec
 	return &Attempt{
 		actor:      a,
-		base:       a.base,
 		number:     int32(number),
 		generation: int32(generation),
-		began:      now,
-		watch:      newWatch(now, limit(a.spec.Timeout), limit(a.spec.Stall), limit(start)),
+		began:      now.Sub(a.terms.Epoch),
+		watch:      newWatch(now, limit(spec.Timeout), limit(spec.Stall), limit(start)),
 	}
 }
 
@@ -94,12 +98,14 @@ func (a *Actor) Attempt(number, generation int, now time.Time, start time.Durati
 func (a *Actor) Begin(first *Attempt) { go a.live(first) }
 
 // Resume starts a goroutine for the actor that begins with the question what
-// follows the attempt last.
-func (a *Actor) Resume(last *Attempt, res Result) { a.proceed(last, res) }
-
-// Relabel gives the goroutines of the next generation a label of their own.
-func (a *Actor) Relabel(generation int) {
-	a.base = pprof.WithLabels(a.base, pprof.Labels(Label, a.LabelOf(generation)))
+// follows the attempt last, which is nil before the first.
+func (a *Actor) Resume(last *Attempt, res Result, generation int) {
+	go func() {
+		pprof.SetGoroutineLabels(a.labelled(generation))
+		if at := a.parent.Next(last, res); at != nil {
+			a.live(at)
+		}
+	}()
 }
 
 // LabelOf returns the label of a generation's goroutines.
@@ -108,6 +114,30 @@ func (a *Actor) LabelOf(generation int) string {
 		return a.label
 	}
 	return a.label + "." + strconv.Itoa(generation)
+}
+
+// labelled returns the base with the labels of a generation's goroutines.
+func (a *Actor) labelled(generation int) context.Context {
+	return pprof.WithLabels(a.terms.Base, pprof.Labels(Label, a.LabelOf(generation)))
+}
+
+// labelsKey is the key under which package pprof keeps labels in a context. It has
+// no name, but who asks for a label tells it.
+var labelsKey = func() any {
+	asked := &askedFor{Context: context.Background()}
+	pprof.Label(asked, Label)
+	return asked.key
+}()
+
+// askedFor notes the key of the value that it is asked for.
+type askedFor struct {
+	context.Context
+	key any
+}
+
+func (a *askedFor) Value(key any) any {
+	a.key = key
+	return nil
 }
 
 // MarkReady lets those go on who wait for the handle to be ready.
@@ -119,26 +149,9 @@ func (a *Actor) Resolve(o *Outcome) { a.resolve(o) }
 
 // live is the actor's goroutine.
 func (a *Actor) live(at *Attempt) {
-	pprof.SetGoroutineLabels(at.base)
+	pprof.SetGoroutineLabels(a.labelled(at.Generation()))
 	for at != nil {
 		res := at.run()
 		at = a.parent.Next(at, res)
 	}
-}
-
-// proceed is live on a new goroutine, after an attempt that lost the old one, or
-// before the first.
-func (a *Actor) proceed(last *Attempt, res Result) {
-	var base context.Context
-	if last != nil {
-		base = last.base // not the actor's: a lost attempt may be of an earlier generation
-	} else {
-		base = a.base
-	}
-	go func() {
-		pprof.SetGoroutineLabels(base)
-		if at := a.parent.Next(last, res); at != nil {
-			a.live(at)
-		}
-	}()
 }

@@ -22,9 +22,12 @@ type Around func(ctx context.Context, at Info) (values context.Context, done fun
 // enter calls what is around the attempt, the outermost first.
 func (a *Attempt) enter(around []Around) {
 	for _, f := range around {
-		values, done := f(a.base, a.info())
+		values, done := f(a.values(), a.info())
 		if values != nil {
-			a.base = values
+			if a.watch == nil {
+				a.watch = &watch{}
+			}
+			a.watch.values = values
 		}
 		if done != nil {
 			a.mu.Lock()

@@ -1,7 +1,6 @@
 package actor
 
 import (
-	"context"
 	"errors"
 	"runtime"
 	"sync"
@@ -16,16 +15,15 @@ import (
 // attempts; tasks only see a context.
 type Attempt struct {
 	actor      *Actor
-	base       context.Context // the actor's, of this generation, and what is around; read only while Run runs
 	number     int32
 	generation int32
-	began      time.Time
+	began      time.Duration // since the epoch of the actor's terms
 
 	upSince atomic.Int64           // nanoseconds from began to Ready, never 0 afterwards
 	end     atomic.Pointer[ending] // why the context has ended
 	claimed atomic.Bool            // see Claim
 	sealed  bool                   // guarded by mu: no helper may be started any more
-	watch   *watch                 // nil when nothing is watched; set before Run, then read only
+	watch   *watch                 // nil when there is nothing to say; set before Run, then read only
 
 	mu   sync.Mutex
 	done chan struct{} // guarded by mu, closed by finish
@@ -78,13 +76,16 @@ func (a *Attempt) Number() int { return int(a.number) }
 func (a *Attempt) Generation() int { return int(a.generation) }
 
 // Began returns when the attempt was made.
-func (a *Attempt) Began() time.Time { return a.began }
+func (a *Attempt) Began() time.Time { return a.actor.terms.Epoch.Add(a.began) }
+
+// since returns how long ago the attempt was made.
+func (a *Attempt) since() time.Duration { return time.Since(a.actor.terms.Epoch) - a.began }
 
 // Up returns how long the attempt has been healthy at now: since it was made,
 // or since it was ready if it has to say so and did.
 func (a *Attempt) Up(now time.Time) time.Duration {
-	up := now.Sub(a.began)
-	if a.actor.spec.AwaitReady {
+	up := now.Sub(a.actor.terms.Epoch) - a.began
+	if a.actor.terms.Spec.AwaitReady {
 		since := time.Duration(a.upSince.Load())
 		if since == 0 {
 			return 0
@@ -116,7 +117,7 @@ func (a *Attempt) run() (res Result) {
 		defer func() {
 			if lost {
 				res.Lost = true
-				a.actor.proceed(a, res)
+				a.actor.Resume(a, res, a.Generation())
 			}
 		}()
 		if v != nil {
@@ -131,7 +132,7 @@ func (a *Attempt) run() (res Result) {
 	if a.watch != nil {
 		a.watch.begin(a)
 	}
-	if around := a.actor.parent.Around(); len(around) > 0 {
+	if around := a.actor.terms.Around; len(around) > 0 {
 		a.enter(around)
 	}
 	err := a.actor.task.Run(a)
@@ -217,9 +218,9 @@ func (a *Attempt) ended(e *ending, err error) (policy.Exit, error) {
 
 // StandIn returns an attempt that takes the place of one that is given up, so
 // that the late return of that one is told apart. Its goroutine is of the next
-// generation: call Relabel before.
+// generation.
 func (a *Attempt) StandIn() *Attempt {
-	in := &Attempt{actor: a.actor, base: a.actor.base, number: a.number, generation: a.generation, began: a.began}
+	in := &Attempt{actor: a.actor, number: a.number, generation: a.generation, began: a.began}
 	in.upSince.Store(a.upSince.Load())
 	return in
 }

@@ -82,19 +82,31 @@ func (a *Attempt) Err() error {
 	return nil
 }
 
-// Value returns the attempt itself under this package's key and what the
-// actor's base holds under any other.
+// Value returns the attempt itself under this package's key, the labels of its
+// goroutines under that of package pprof, and under any other what is put around
+// it or what the base holds.
 func (a *Attempt) Value(key any) any {
-	if key == (attemptKey{}) {
+	switch key {
+	case attemptKey{}:
 		return a
+	case labelsKey: // made for those who ask: few do
+		return a.actor.labelled(a.Generation()).Value(key)
 	}
-	if v := a.base.Value(key); v != nil {
+	if v := a.values().Value(key); v != nil {
 		return v
 	}
 	if e := a.end.Load(); e != nil {
 		return e.context().Value(key)
 	}
 	return nil
+}
+
+// values is where the attempt's values come from.
+func (a *Attempt) values() context.Context {
+	if a.watch != nil && a.watch.values != nil {
+		return a.watch.values
+	}
+	return a.actor.terms.Base
 }
 
 // AfterFunc lets package context derive from an attempt without a goroutine.

@@ -55,7 +55,7 @@ func Current(ctx context.Context) *Attempt {
 // first call in an attempt counts. Outside of a task, and after its context has
 // ended, it does nothing.
 func Ready(ctx context.Context) {
-	if a := Current(ctx); a != nil && a.end.Load() == nil && a.upSince.CompareAndSwap(0, max(int64(time.Since(a.began)), 1)) {
+	if a := Current(ctx); a != nil && a.end.Load() == nil && a.upSince.CompareAndSwap(0, max(int64(a.since()), 1)) {
 		a.actor.parent.Ready(a)
 	}
 }
@@ -65,7 +65,7 @@ func Ready(ctx context.Context) {
 // task, and without Stall, it does nothing.
 func Beat(ctx context.Context) {
 	if a := Current(ctx); a != nil && a.watch != nil && a.watch.stall > 0 {
-		a.watch.beat.Store(int64(time.Since(a.began)))
+		a.watch.beat.Store(int64(a.since()))
 	}
 }
 

@@ -8,10 +8,11 @@ import (
 	"github.com/taskvisor/taskvisor/events"
 )
 
-// watch ends the context of an attempt that runs too long or stops beating. Its
-// timers call back on goroutines of the time package, which only end a context
-// and tell the parent.
+// watch is what is around some attempts: limits that end the context when it runs
+// too long or stops beating, and values. The timers call back on goroutines of the
+// time package, which only end a context and tell the parent.
 type watch struct {
+	values                context.Context // nil when nobody has put any there
 	timeout, stall, start time.Duration
 	deadline              time.Time
 
@@ -37,7 +38,7 @@ func (w *watch) begin(a *Attempt) {
 		w.timeoutTimer = time.AfterFunc(time.Until(w.deadline), a.timeOut)
 	}
 	if w.stall > 0 {
-		w.beat.Store(int64(time.Since(a.began)))
+		w.beat.Store(int64(a.since()))
 		w.stallTimer = time.AfterFunc(w.stall, a.checkBeat)
 	}
 	if w.start > 0 {
@@ -62,7 +63,7 @@ func (a *Attempt) timeOut() {
 
 func (a *Attempt) checkBeat() {
 	w := a.watch
-	silent := time.Since(a.began) - time.Duration(w.beat.Load())
+	silent := a.since() - time.Duration(w.beat.Load())
 	if silent < w.stall {
 		a.mu.Lock()
 		w.stallTimer.Reset(w.stall - silent)

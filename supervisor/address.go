@@ -44,10 +44,10 @@ func (s *Supervisor) find(ctx context.Context, act, address string) (*child, err
 		case !deeper:
 			return c, nil
 		}
-		if c.head == nil {
+		if c.set.head == nil {
 			return nil, &ChildError{Act: act, Path: address, Err: ErrNotFound}
 		}
-		if r = c.head.current.Load(); r == nil {
+		if r = c.set.head.current.Load(); r == nil {
 			return nil, &ChildError{Act: act, Path: address, Err: ErrNotRunning}
 		}
 		rest = below

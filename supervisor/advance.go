@@ -82,10 +82,10 @@ func (r *run) enter(c *child, now time.Time) *actor.Attempt {
 			c.attempt.Keep = t.pauses
 		}
 	}
-	if c.head != nil {
-		c.head.stopBy.Store(0)
+	if c.set.head != nil {
+		c.set.head.stopBy.Store(0)
 	}
-	c.ready = !c.set.spec.AwaitReady
+	c.ready = !c.set.terms.Spec.AwaitReady
 	if c.ready {
 		c.enterState(StateRunning, now)
 		if !c.wasReady {
@@ -103,10 +103,10 @@ func (r *run) enter(c *child, now time.Time) *actor.Attempt {
 // startTimeout is how long an attempt may take to be ready. During the first
 // start the conductor keeps the time, for all attempts of a child together.
 func (r *run) startTimeout(c *child) time.Duration {
-	if !c.set.spec.AwaitReady || (c == r.unready && !r.started) {
+	if !c.set.terms.Spec.AwaitReady || (c == r.unready && !r.started) {
 		return 0
 	}
-	return c.set.spec.StartTimeout
+	return c.set.terms.Spec.StartTimeout
 }
 
 // launch gives a linked child a goroutine.
@@ -120,7 +120,7 @@ func (r *run) launch(c *child, now time.Time) {
 		return
 	}
 	c.enterState(StateWaiting, now)
-	c.Resume(nil, actor.Result{})
+	c.Resume(nil, actor.Result{}, int(c.generation))
 }
 
 // Ready is called by an attempt that is up.

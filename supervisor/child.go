@@ -23,9 +23,8 @@ const (
 type child struct {
 	actor.Actor
 	run        *run
-	set        *settings   // read only
-	head       *Supervisor // of a family, else nil; read only
-	prev, next *child      // start order
+	set        *settings // read only
+	prev, next *child    // start order
 	attempt    *actor.Attempt
 	trouble    *trouble // nil while all goes well
 	since      instant  // when it came into its state
@@ -167,7 +166,7 @@ func (r *run) link(c *child) {
 // enroll counts c among what there is, strike does not any more.
 func (r *run) enroll(c *child) {
 	c.row().states[c.state]++
-	if c.head != nil {
+	if c.set.head != nil {
 		if r.families == nil {
 			r.families = map[*child]bool{}
 		}
@@ -244,12 +243,3 @@ func (r *run) unlink(c *child) {
 
 // Pattern is what events call the pattern.
 func (c *child) Pattern() string { return c.row().pattern }
-
-// Around is what the Configs from the root down put around attempts. A supervisor's
-// own are left alone: what is around them would be around everything below.
-func (c *child) Around() []actor.Around {
-	if c.head != nil {
-		return nil
-	}
-	return c.run.env.around
-}

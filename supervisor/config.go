@@ -207,25 +207,33 @@ func (d *Defaults) check() error {
 	return probe.Validate()
 }
 
+// headOf returns the supervisor of a Family, or nil.
+func headOf(t actor.Task) *Supervisor {
+	if fam, ok := t.(Family); ok {
+		return fam.Head()
+	}
+	return nil
+}
+
 // settings are a spec with its defaults filled in, shared by children that
 // differ only in name and task. Read only.
 type settings struct {
-	given  actor.Spec // as it was before the defaults, to compare with
-	spec   actor.Spec // Name and Task are of the first child only
-	rules  policy.Rules
-	family bool
+	terms actor.Terms
+	given actor.Spec // as it was before the defaults, to compare with
+	rules policy.Rules
+	head  *Supervisor // of a family, else nil
 	// budgetHeals: a healthy run gives back the retry budget.
 	budgetHeals bool
 }
 
 // resolve fills in what spec leaves open.
 func (d *Defaults) resolve(spec actor.Spec) *settings {
-	fam, family := spec.Task.(Family)
+	head := headOf(spec.Task)
 	given := spec
-	if family {
-		d = &Defaults{Backoff: d.Backoff, ResetAfter: d.ResetAfter, StartTimeout: fam.Head().startBound()}
+	if head != nil {
+		d = &Defaults{Backoff: d.Backoff, ResetAfter: d.ResetAfter, StartTimeout: head.startBound()}
 	}
-	set := &settings{given: given, family: family, budgetHeals: spec.ResetAfter != 0 || d.ResetAfter != 0}
+	set := &settings{given: given, head: head, budgetHeals: spec.ResetAfter != 0 || d.ResetAfter != 0}
 	if spec.Backoff.IsZero() {
 		spec.Backoff = d.Backoff
 	}
@@ -234,7 +242,7 @@ func (d *Defaults) resolve(spec actor.Spec) *settings {
 	}
 	spec.ResetAfter = first(spec.ResetAfter, d.ResetAfter, policy.DefaultResetAfter)
 	spec.StartTimeout = first(spec.StartTimeout, d.StartTimeout, policy.DefaultStartTimeout)
-	if family {
+	if head != nil {
 		spec.AwaitReady, spec.NoPermit = true, true
 		spec.Timeout = first(spec.Timeout, policy.NoTimeout)
 		spec.Stall = policy.NoTimeout // its loop does not beat
@@ -244,7 +252,7 @@ func (d *Defaults) resolve(spec actor.Spec) *settings {
 		spec.Stall = first(spec.Stall, d.Stall, policy.NoTimeout)
 		spec.Grace = first(spec.Grace, d.Grace, policy.DefaultGrace)
 	}
-	set.spec, set.rules = spec, spec.Rules()
+	set.terms.Spec, set.rules = spec, spec.Rules()
 	return set
 }
 
@@ -253,7 +261,7 @@ func (d *Defaults) resolve(spec actor.Spec) *settings {
 func (s *Supervisor) startBound() time.Duration {
 	var sum time.Duration
 	for i := range s.cfg.Children {
-		spec := s.cfg.Defaults.resolve(s.cfg.Children[i]).spec
+		spec := s.cfg.Defaults.resolve(s.cfg.Children[i]).terms.Spec
 		if spec.AwaitReady {
 			sum += min(spec.StartTimeout, policy.Forever-sum)
 		}
@@ -290,6 +298,5 @@ func (set *settings) fits(spec *actor.Spec) bool {
 			s.MaxRetries, s.AwaitReady, s.Significant, s.Optional, s.NoPermit, s.OnGiveUp, s.OnPanic, s.OnStuck,
 		}
 	}
-	_, family := spec.Task.(Family)
-	return !family && !set.family && of(spec) == of(&set.given) && spec.Backoff.Equal(set.given.Backoff)
+	return set.head == nil && headOf(spec.Task) == nil && of(spec) == of(&set.given) && spec.Backoff.Equal(set.given.Backoff)
 }

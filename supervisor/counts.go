@@ -172,10 +172,10 @@ func (s *Supervisor) settle(r *run) {
 
 // keepCounts takes over what a supervisor below has counted, since it is forgotten.
 func (r *run) keepCounts(c *child) {
-	if c.head == nil {
+	if c.set.head == nil {
 		return
 	}
-	c.head.yield(r.key(c.row()), &r.gone)
+	c.set.head.yield(r.key(c.row()), &r.gone)
 }
 
 // yield moves what s and the supervisors below it have counted.

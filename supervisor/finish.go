@@ -51,7 +51,7 @@ func (r *run) childEnded(c *child, o *actor.Outcome, now time.Time) {
 			r.poke()
 		}
 	}
-	if c.set.spec.Significant {
+	if c.set.terms.Spec.Significant {
 		r.significantEnded(c, o, now)
 	}
 	if r.cfg.EndWhenEmpty && o.Kind == events.Failed {

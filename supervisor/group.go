@@ -111,7 +111,7 @@ func (r *run) stepGroup(now time.Time) (until time.Time) {
 
 // groupOrder is what a member is told: a task that is never restarted ends.
 func groupOrder(c *child) order {
-	if c.set.spec.Restart == policy.Never {
+	if c.set.terms.Spec.Restart == policy.Never {
 		return end
 	}
 	return halt
@@ -128,17 +128,17 @@ func (r *run) readmit(c *child, now time.Time) {
 		if c.trouble != nil {
 			c.trouble.next = time.Time{}
 		}
-	case c.state == StateCompleted && c.set.spec.Restart != policy.Never:
+	case c.state == StateCompleted && c.set.terms.Spec.Restart != policy.Never:
 		r.renew(c, now)
 	}
 }
 
 // renew gives an ended child's place and name to a new life of its task.
 func (r *run) renew(c *child, now time.Time) *child {
-	fresh := &child{run: r, set: c.set, head: c.head, generation: 1, declared: c.declared, rowAt: c.rowAt}
-	fresh.Init(r.base, fresh, r.path, r.env.tree, c.Task(), &c.set.spec, c.Name())
+	fresh := &child{run: r, set: c.set, generation: 1, declared: c.declared, rowAt: c.rowAt}
+	fresh.Init(fresh, r.path, r.env.tree, c.Task(), &c.set.terms, c.Name())
 	fresh.enterState(StateStarting, now)
-	if fresh.set.spec.Significant {
+	if fresh.set.terms.Spec.Significant {
 		r.significant++
 	}
 	r.replace(c, fresh)
@@ -177,14 +177,14 @@ func (r *run) awaitReturn(c *child, why events.Reason, now time.Time) {
 	}
 	r.tellStopping(c, now)
 	var by time.Time
-	if c.set.spec.Grace != policy.Forever {
-		by = after(now, c.set.spec.Grace)
+	if c.set.terms.Spec.Grace != policy.Forever {
+		by = after(now, c.set.terms.Spec.Grace)
 	}
 	if r.stop != nil {
 		by = within(by, r.stop.share())
 	}
-	if by.IsZero() && c.head != nil && c.told == end {
-		by = after(now, c.head.stopTimeout())
+	if by.IsZero() && c.set.head != nil && c.told == end {
+		by = after(now, c.set.head.stopTimeout())
 	}
 	if !by.IsZero() {
 		r.expect(c, by, now)
@@ -194,8 +194,8 @@ func (r *run) awaitReturn(c *child, why events.Reason, now time.Time) {
 // expect has c return by a time. A supervisor keeps the time itself, because it
 // knows better what is stuck; it is looked after only when it is late.
 func (r *run) expect(c *child, by, now time.Time) {
-	if c.head != nil {
-		c.head.hurry(by)
+	if c.set.head != nil {
+		c.set.head.hurry(by)
 		by = by.Add(familySlack)
 	}
 	r.watch(c, by, now)

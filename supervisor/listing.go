@@ -160,22 +160,22 @@ func (c *child) node() Node {
 		Attempt: int(c.attempts), Generation: int(c.generation),
 		Restarts: int(c.restarts), Failures: int(c.failures),
 		Err: c.lastErr(), Reason: c.reason,
-		Declared: c.declared, Significant: c.set.spec.Significant,
-		Optional: c.set.spec.Optional || !c.declared,
+		Declared: c.declared, Significant: c.set.terms.Spec.Significant,
+		Optional: c.set.terms.Spec.Optional || !c.declared,
 	}
 	if c.state == StateBackingOff {
 		n.NextRetry = c.trouble.next
 	}
-	n.IsSupervisor = c.head != nil
+	n.IsSupervisor = c.set.head != nil
 	return n
 }
 
 // below is the present run of a child that is a supervisor, or nil.
 func (c *child) below() *run {
-	if c.head == nil {
+	if c.set.head == nil {
 		return nil
 	}
-	return c.head.current.Load()
+	return c.set.head.current.Load()
 }
 
 // up says that the child does what it is there for, or has done it.
@@ -238,7 +238,7 @@ func leaving(g actor.Goroutine) bool {
 	if strings.HasPrefix(g.Stack, "runtime.goexit") {
 		return true
 	}
-	own := strings.Contains(g.Stack, actors+"(*Actor).live") || strings.Contains(g.Stack, actors+"(*Actor).proceed")
+	own := strings.Contains(g.Stack, actors+"(*Actor).live") || strings.Contains(g.Stack, actors+"(*Actor).Resume")
 	return own && !strings.Contains(g.Stack, actors+"(*Attempt).run")
 }
 

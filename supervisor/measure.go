@@ -163,7 +163,7 @@ func (r *run) count(at string, c *census) {
 	}
 	r.countFamily(c.family(at), time.Now())
 	for ch := range r.families {
-		ch.head.count(at+"/"+r.key(ch.row()), c)
+		ch.set.head.count(at+"/"+r.key(ch.row()), c)
 	}
 }
 

@@ -19,7 +19,7 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 		pause = c.pause(last, &res)
 	}
 	var left []*actor.StuckError
-	if c.head != nil {
+	if c.set.head != nil {
 		left = stuckBelow(res.Err)
 	}
 	r := c.run
@@ -44,16 +44,16 @@ const gaveUp time.Duration = -1
 // to attempt while a streak lasts, may be the user's: it is asked without the
 // lock, and may panic.
 func (c *child) pause(last *actor.Attempt, res *actor.Result) (d time.Duration) {
-	if res.Exit == policy.Panicked && c.set.spec.OnPanic == policy.PanicCrash {
+	if res.Exit == policy.Panicked && c.set.terms.Spec.OnPanic == policy.PanicCrash {
 		crash(c.Path(), res.Err)
 	}
-	if last.Up(res.Ended) >= c.set.spec.ResetAfter {
+	if last.Up(res.Ended) >= c.set.terms.Spec.ResetAfter {
 		last.Keep = nil
 	}
 	if res.HasAfter {
 		return res.After
 	}
-	backoff := &c.set.spec.Backoff
+	backoff := &c.set.terms.Spec.Backoff
 	if backoff.Shape == policy.ShapeNone && backoff.Custom == nil {
 		return 0
 	}
@@ -68,7 +68,7 @@ func (c *child) pause(last *actor.Attempt, res *actor.Result) (d time.Duration) 
 			return
 		}
 		res.After, res.HasAfter, res.Lost = d, true, true
-		c.Resume(last, *res) // runtime.Goexit takes this goroutine
+		c.Resume(last, *res, last.Generation()) // runtime.Goexit takes this goroutine
 	}()
 	p, ok := last.Keep.(pauses)
 	if !ok {
@@ -98,7 +98,6 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause
 	r.releasePermit(c)
 	if res.Lost {
 		c.generation++
-		c.Relabel(int(c.generation))
 	}
 
 	// A restart by hand is followed at once, whatever came of the attempt.
@@ -107,7 +106,7 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause
 		return
 	}
 	// A healthy run gives back the budget, and the first pause.
-	if at.Up(now) >= c.set.spec.ResetAfter {
+	if at.Up(now) >= c.set.terms.Spec.ResetAfter {
 		if c.set.budgetHeals {
 			c.failures = 0
 		}
@@ -165,12 +164,12 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause
 
 // scheduleRepeat sets when a task that succeeded runs again.
 func (r *run) scheduleRepeat(c *child, at *actor.Attempt, res *actor.Result, now time.Time) {
-	delay := policy.RepeatDelay(c.set.spec.Every, now.Sub(at.Began()))
+	delay := policy.RepeatDelay(c.set.terms.Spec.Every, now.Sub(at.Began()))
 	if delay == 0 {
 		return
 	}
 	c.troubled().next = after(now, delay)
-	if c.set.spec.Every > 0 {
+	if c.set.terms.Spec.Every > 0 {
 		r.tellRetry(c, res, delay, now)
 	}
 }

@@ -92,7 +92,7 @@ func (p *permits) inUse() (used, waiting, limit int) {
 // permitted takes the permits that the next attempt of c needs, as far as they
 // are free, and reports whether it has them all.
 func (r *run) permitted(c *child) bool {
-	if r.env.permits == nil || c.set.spec.NoPermit {
+	if r.env.permits == nil || c.set.terms.Spec.NoPermit {
 		return true
 	}
 	t := &c.troubled().ticket

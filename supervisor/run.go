@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime/pprof"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -123,7 +124,9 @@ func newRun(s *Supervisor, ctx context.Context, subs []events.Subscriber) *run {
 		r.env.logger = s.cfg.Logger
 	}
 	r.env.around = slices.Concat(r.env.around, s.cfg.Around)
-	r.base = context.WithValue(context.WithoutCancel(ctx), envKey{}, r.env)
+	// With the labels in it, so that nobody has to look for them further up.
+	r.base = pprof.WithLabels(context.WithoutCancel(ctx), pprof.Labels())
+	r.base = context.WithValue(r.base, envKey{}, r.env)
 	if s.cfg.Logger != nil {
 		r.base = actor.WithLogger(r.base, s.cfg.Logger)
 	}
@@ -139,7 +142,7 @@ func (r *run) isSelf() bool {
 		return false
 	}
 	c, ok := r.self.Actor().Parent().(*child)
-	return ok && c.head == r.s
+	return ok && c.set.head == r.s
 }
 
 // declare links the declared children, so that their names are taken before
@@ -152,7 +155,7 @@ func (r *run) declare() {
 		c.declared = true
 		r.openRow(c)
 		r.link(c)
-		if c.set.spec.Significant {
+		if c.set.terms.Spec.Significant {
 			r.significant++
 		}
 	}
@@ -162,10 +165,7 @@ func (r *run) declare() {
 // newChild makes a child that is not linked yet. It needs no lock.
 func (r *run) newChild(spec *actor.Spec, set *settings) *child {
 	c := &child{run: r, set: set, generation: 1, state: StateStarting, since: r.instant(r.began)}
-	if fam, ok := spec.Task.(Family); ok {
-		c.head = fam.Head()
-	}
-	c.Init(r.base, c, r.path, r.env.tree, spec.Task, &c.set.spec, spec.Name)
+	c.Init(c, r.path, r.env.tree, spec.Task, &set.terms, spec.Name)
 	return c
 }
 
@@ -179,6 +179,10 @@ func (r *run) known(spec *actor.Spec) (*settings, error) {
 		return nil, err
 	}
 	set = r.cfg.Defaults.resolve(*spec)
+	set.terms.Base, set.terms.Epoch = r.base, r.began
+	if set.head == nil { // what is around a supervisor would be around everything below
+		set.terms.Around = r.env.around
+	}
 	r.settings.Store(set)
 	return set, nil
 }

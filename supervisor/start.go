@@ -26,7 +26,7 @@ func (r *run) stepStart(now time.Time) (until time.Time) {
 			case now.Before(r.readyBy):
 				return r.readyBy
 			default:
-				r.failStart(c, &actor.NotReadyError{Path: c.Path(), Timeout: c.set.spec.StartTimeout, Err: c.lastErr()}, now)
+				r.failStart(c, &actor.NotReadyError{Path: c.Path(), Timeout: c.set.terms.Spec.StartTimeout, Err: c.lastErr()}, now)
 				return time.Time{}
 			}
 			r.unready = nil
@@ -47,8 +47,8 @@ func (r *run) stepStart(now time.Time) (until time.Time) {
 
 // launchInOrder launches a child for which its younger siblings wait.
 func (r *run) launchInOrder(c *child, now time.Time) {
-	if c.set.spec.AwaitReady {
-		r.unready, r.readyBy = c, after(now, c.set.spec.StartTimeout)
+	if c.set.terms.Spec.AwaitReady {
+		r.unready, r.readyBy = c, after(now, c.set.terms.Spec.StartTimeout)
 	}
 	r.launch(c, now)
 }
@@ -185,7 +185,7 @@ func (r *run) admit(name string, n int) error {
 // family's order says that others come first.
 func (r *run) add(c *child, now time.Time) {
 	r.link(c)
-	if c.set.spec.Significant {
+	if c.set.terms.Spec.Significant {
 		r.significant++
 	}
 	r.begin(c, now)

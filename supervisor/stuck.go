@@ -114,7 +114,7 @@ func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 		if c.state != StateStuck {
 			c.enterState(StateStuck, now)
 		}
-		t.patience = min(max(2*t.patience, c.set.spec.Grace, minPatience), max(maxPatience, c.set.spec.Grace))
+		t.patience = min(max(2*t.patience, c.set.terms.Spec.Grace, minPatience), max(maxPatience, c.set.terms.Spec.Grace))
 		due := after(now, t.patience)
 		if r.stop != nil {
 			due = within(due, r.stop.deadline)
@@ -126,7 +126,7 @@ func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 // windingUp says that a late child is a supervisor that still stops what is
 // below, and gives it more time.
 func (r *run) windingUp(c *child, now time.Time) bool {
-	if c.head == nil || c.below() == nil || c.troubled().extended == 10 {
+	if c.set.head == nil || c.below() == nil || c.troubled().extended == 10 {
 		return false
 	}
 	c.trouble.extended++
@@ -143,7 +143,7 @@ const (
 
 // onStuck is what the spec says, applied to the situation.
 func (r *run) onStuck(c *child, now time.Time) policy.OnStuck {
-	choice := c.set.spec.OnStuck
+	choice := c.set.terms.Spec.OnStuck
 	if r.stop != nil && !now.Before(r.stop.deadline) {
 		return policy.StuckAbandon // a stop ends in bounded time
 	}
@@ -195,14 +195,13 @@ func (r *run) abandon(c *child, stuck *actor.StuckError, now time.Time) {
 		t.pauses = lost.Keep
 	}
 	c.generation++
-	c.Relabel(int(c.generation))
 	if c.told == halt {
 		r.leave(c, now)
 		return
 	}
 	c.attempt = lost.StandIn()
 	c.attempt.Keep = t.pauses
-	c.Resume(c.attempt, lost.Lost(stuck, now))
+	c.Resume(c.attempt, lost.Lost(stuck, now), int(c.generation))
 }
 
 // Overdue is called when an attempt has run into its timeout or stalled.
