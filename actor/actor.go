@@ -51,6 +51,7 @@ type Actor struct {
 	terms  *Terms
 	task   Task
 	parent Parent
+	first  Attempt // many actors make only one
 }
 
 // lastID is the last identity given in this process.
@@ -81,17 +82,18 @@ func (a *Actor) Task() Task { return a.task }
 // Parent returns whom the actor asks.
 func (a *Actor) Parent() Parent { return a.parent }
 
-// Attempt makes an attempt, whose timers start when it runs. It has to be ready
+// Attempt makes an attempt, each with a number of its own, whose timers start when it runs. It has to be ready
 // within start, if that is not zero.
 func (a *Actor) Attempt(number, generation int, now time.Time, start time.Duration) *Attempt {
-	spec := &a.terms.Spec
-	return &Attempt{
-		actor:      a,
-		number:     int32(number),
-		generation: int32(generation),
-		began:      now.Sub(a.terms.Epoch),
-		watch:      newWatch(now, limit(spec.Timeout), limit(spec.Stall), limit(start)),
+	at := &a.first
+	if number > 1 {
+		at = &Attempt{}
 	}
+	spec := &a.terms.Spec
+	at.actor, at.number, at.generation = a, int32(number), int32(generation)
+	at.began = now.Sub(a.terms.Epoch)
+	at.watch = newWatch(now, limit(spec.Timeout), limit(spec.Stall), limit(start))
+	return at
 }
 
 // Begin starts a goroutine for the actor that makes the attempts from first on.

@@ -163,6 +163,9 @@ func (s *Spec) check() error {
 
 // badName says what is wrong with a name, or nothing.
 func badName(name string) string {
+	if isPlain(name) {
+		return ""
+	}
 	switch {
 	case name == "":
 		return "must not be empty"
@@ -180,6 +183,16 @@ func badName(name string) string {
 		return "must not begin or end with space"
 	}
 	return ""
+}
+
+// isPlain says of most good names that they are good, at little cost.
+func isPlain(name string) bool {
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c >= utf8.RuneSelf-1 || c == '/' {
+			return false
+		}
+	}
+	return name != "" && name[0] != '.' && len(name) <= MaxName
 }
 
 // isNil also finds the nil Func and the nil pointer inside an interface, which

@@ -281,22 +281,14 @@ func first[T comparable](values ...T) T {
 }
 
 // fits says that spec would resolve to the same settings. It compares what was
-// given, field by field, because a Backoff may hold a function.
+// given, field by field, because a Backoff may hold a function. Families share
+// nothing.
 func (set *settings) fits(spec *actor.Spec) bool {
-	type plain struct {
-		restart                                             policy.Restart
-		every, resetAfter, timeout, stall, grace, startWith time.Duration
-		retries                                             int
-		awaitReady, significant, optional, noPermit         bool
-		onGiveUp                                            policy.OnGiveUp
-		onPanic                                             policy.OnPanic
-		onStuck                                             policy.OnStuck
-	}
-	of := func(s *actor.Spec) plain {
-		return plain{
-			s.Restart, s.Every, s.ResetAfter, s.Timeout, s.Stall, s.Grace, s.StartTimeout,
-			s.MaxRetries, s.AwaitReady, s.Significant, s.Optional, s.NoPermit, s.OnGiveUp, s.OnPanic, s.OnStuck,
-		}
-	}
-	return set.head == nil && headOf(spec.Task) == nil && of(spec) == of(&set.given) && spec.Backoff.Equal(set.given.Backoff)
+	g := &set.given
+	return spec.Restart == g.Restart && spec.Every == g.Every && spec.MaxRetries == g.MaxRetries &&
+		spec.ResetAfter == g.ResetAfter && spec.Timeout == g.Timeout && spec.Stall == g.Stall &&
+		spec.Grace == g.Grace && spec.AwaitReady == g.AwaitReady && spec.StartTimeout == g.StartTimeout &&
+		spec.OnGiveUp == g.OnGiveUp && spec.OnPanic == g.OnPanic && spec.OnStuck == g.OnStuck &&
+		spec.Significant == g.Significant && spec.Optional == g.Optional && spec.NoPermit == g.NoPermit &&
+		spec.Backoff.Equal(g.Backoff) && set.head == nil && headOf(spec.Task) == nil
 }
