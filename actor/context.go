@@ -26,19 +26,20 @@ type ending struct {
 	tomb context.Context
 }
 
-// endings holds the one shared ending of each sentinel cause.
-var endings = func() map[events.Reason]*ending {
-	m := map[events.Reason]*ending{}
+// endings holds the one shared ending of each sentinel cause, by reason.
+var endings = func() (of [events.ReasonHelper + 1]*ending) {
 	for _, err := range []error{ErrShutdown, ErrStopped, ErrRemoved, ErrRestarted, ErrGroup, ErrReturned} {
 		c := err.(*cause) //nolint:errorlint // the sentinels of this package
-		m[c.reason] = &ending{err: context.Canceled, cause: c, reason: c.reason}
+		of[c.reason] = &ending{err: context.Canceled, cause: c, reason: c.reason}
 	}
-	return m
+	return of
 }()
 
+// endingFor returns the ending of a reason that has a sentinel, or that of a
+// shutdown.
 func endingFor(r events.Reason) *ending {
-	if e, ok := endings[r]; ok {
-		return e
+	if int(r) < len(endings) && endings[r] != nil {
+		return endings[r]
 	}
 	return endings[events.ReasonShutdown]
 }
@@ -135,6 +136,9 @@ func (a *Attempt) AfterFunc(f func()) (stop func() bool) {
 
 // finish ends the context; only the first call has an effect and returns true.
 func (a *Attempt) finish(e *ending) bool {
+	if a.end.Load() != nil {
+		return false
+	}
 	a.mu.Lock()
 	if a.end.Load() != nil {
 		a.mu.Unlock()
