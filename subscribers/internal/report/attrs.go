@@ -1,0 +1,39 @@
+package report
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// Attrs returns the fields of the line: those of the event, under the keys of its
+// LogValue, then failures, repeats and stack, as far as they are said. The error is
+// an error, or its text if that can only be had by means of fmt.
+func (l *Line) Attrs() []slog.Attr {
+	as := l.Event.LogValue().Group()
+	for i, a := range as {
+		if a.Key == "error" {
+			as[i] = slog.Any(a.Key, printable(l.Event.Err))
+		}
+	}
+	if l.Failures != 0 {
+		as = append(as, slog.Uint64("failures", l.Failures))
+	}
+	if l.Repeats != 0 {
+		as = append(as, slog.Uint64("repeats", l.Repeats))
+	}
+	if l.Stack != "" {
+		as = append(as, slog.String("stack", l.Stack))
+	}
+	return as
+}
+
+// printable returns err, or a text in its place if its own method panics.
+func printable(err error) (v any) {
+	defer func() {
+		if recover() != nil {
+			v = fmt.Sprint(err)
+		}
+	}()
+	_ = err.Error()
+	return err
+}

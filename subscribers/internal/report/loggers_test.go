@@ -1,0 +1,229 @@
+package report_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/policy"
+	"github.com/taskvisor/taskvisor/subscribers/recorder"
+	"github.com/taskvisor/taskvisor/subscribers/sloglog"
+	"github.com/taskvisor/taskvisor/subscribers/zaplog"
+	"github.com/taskvisor/taskvisor/supervisor"
+)
+
+// loggers are those that tell the same. Each writes JSON, in the same form.
+var loggers = map[string]func(io.Writer, slog.Level) events.Subscriber{
+	"slog": func(w io.Writer, least slog.Level) events.Subscriber {
+		return sloglog.New(slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: least}))).Subscriber()
+	},
+	"zap": func(w io.Writer, least slog.Level) events.Subscriber {
+		form := zapcore.EncoderConfig{
+			TimeKey: "time", LevelKey: "level", MessageKey: "msg",
+			EncodeTime: zapcore.RFC3339NanoTimeEncoder, EncodeLevel: zapcore.CapitalLevelEncoder, EncodeDuration: zapcore.NanosDurationEncoder,
+		}
+		level := zapcore.Level(least / 4) // theirs are 1 apart, and Info is 0 for both
+		return zaplog.New(zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(form), zapcore.AddSync(w), level))).Subscriber()
+	},
+}
+
+// run runs the tasks with both loggers, and returns what they wrote, which must be the
+// same.
+func run(t *testing.T, least slog.Level, children ...actor.Spec) (lines []map[string]any) {
+	t.Helper()
+	logs := map[string]*bytes.Buffer{}
+	synctest.Test(t, func(t *testing.T) {
+		cfg := supervisor.Config{
+			Name: "app", EndWhenEmpty: true, Children: children,
+			Defaults: supervisor.Defaults{Backoff: policy.Constant(100 * time.Millisecond), MaxRetries: policy.Unlimited},
+		}
+		for name, logger := range loggers {
+			logs[name] = new(bytes.Buffer)
+			cfg.Subscribers = append(cfg.Subscribers, logger(logs[name], least))
+		}
+		_ = supervisor.New(cfg).Run(t.Context())
+	})
+
+	lines = decode(t, logs["slog"])
+	if others := decode(t, logs["zap"]); !reflect.DeepEqual(lines, others) {
+		t.Errorf("slog has\n%v, and zap\n%v", lines, others)
+	}
+	return lines
+}
+
+func decode(t *testing.T, log *bytes.Buffer) (lines []map[string]any) {
+	t.Helper()
+	for line := range strings.Lines(log.String()) {
+		fields := map[string]any{}
+		if err := json.Unmarshal([]byte(line), &fields); err != nil {
+			t.Fatalf("%v in %s", err, line)
+		}
+		lines = append(lines, fields)
+	}
+	return lines
+}
+
+// about returns those of the lines that are about a path.
+func about(path string, lines []map[string]any) (some []map[string]any) {
+	for _, fields := range lines {
+		if fields["path"] == path {
+			some = append(some, fields)
+		}
+	}
+	return some
+}
+
+// failing is a task that fails n times and then succeeds.
+func failing(n int, how func() error) actor.Task {
+	return actor.Func(func(ctx context.Context) error {
+		if info, _ := actor.FromContext(ctx); info.Attempt <= n {
+			return how()
+		}
+		return nil
+	})
+}
+
+func refuse() error { return errors.New("connection refused\nby 10.0.0.1") }
+
+func explode() error { panic("boom") }
+
+func TestAStormOfFailuresIsAHandfulOfLines(t *testing.T) {
+	const storm = 1000 // of a tenth of a second each
+	lines := about("/app/db", run(t, slog.LevelInfo, actor.Spec{Name: "db", Task: failing(storm, refuse)}))
+
+	var told float64
+	var messages []string
+	for _, l := range lines {
+		messages = append(messages, l["level"].(string)+" "+l["msg"].(string))
+		repeats, _ := l["repeats"].(float64)
+		told += repeats
+		if l["msg"] != "task recovered" {
+			told++
+			if l["error"] != refuse().Error() {
+				t.Errorf("the error is %q", l["error"])
+			}
+		}
+	}
+	want := []string{"WARN attempt failed", "ERROR attempt keeps failing", "WARN attempt failed", "INFO task recovered"}
+	if !reflect.DeepEqual(messages, want) {
+		t.Errorf("the lines are %q, want %q", messages, want)
+	}
+	if told != storm {
+		t.Errorf("%v failures are told of, and there were %d", told, storm)
+	}
+	if last := lines[len(lines)-1]; last["failures"] != float64(storm) || last["exit"] != "succeeded" {
+		t.Errorf("the recovery is %v", last)
+	}
+}
+
+func TestAPanicIsWrittenWithItsStackOnce(t *testing.T) {
+	lines := run(t, slog.LevelDebug, actor.Spec{Name: "bad", Task: failing(9, explode), MaxRetries: 3, OnGiveUp: policy.GiveUpEscalate})
+	var stacks []string
+	for _, l := range lines {
+		if stack, ok := l["stack"].(string); ok {
+			stacks = append(stacks, l["msg"].(string))
+			if !strings.Contains(stack, "report_test.explode(") {
+				t.Errorf("the stack is\n%s", stack)
+			}
+		}
+	}
+	if !reflect.DeepEqual(stacks, []string{"attempt failed"}) {
+		t.Errorf("stacks stand by %q", stacks)
+	}
+	if last := lines[len(lines)-1]; last["level"] != "ERROR" || last["msg"] != "supervisor stopped" {
+		t.Errorf("the panic does not end the supervisor: %v", last)
+	}
+}
+
+// The run of a task that succeeds at once, at all levels.
+func TestTheKeysAreThoseOfTheEvent(t *testing.T) {
+	var log recorder.Recorder
+	var out bytes.Buffer
+	synctest.Test(t, func(t *testing.T) {
+		_ = supervisor.New(supervisor.Config{
+			Name: "app", EndWhenEmpty: true, Children: []actor.Spec{{Name: "job", Task: failing(1, refuse)}},
+			Subscribers: []events.Subscriber{loggers["zap"](&out, slog.LevelDebug), {Name: "recorder", Handler: &log}},
+		}).Run(t.Context())
+	})
+	lines := decode(t, &out)
+	if len(lines) != len(log.Events()) {
+		t.Fatalf("%d lines for %d events", len(lines), len(log.Events()))
+	}
+	for i, e := range log.Events() {
+		want := map[string]bool{"time": true, "level": true, "msg": true}
+		for _, a := range e.LogValue().Group() {
+			want[a.Key] = true
+		}
+		got := map[string]bool{}
+		for key := range maps.Keys(lines[i]) {
+			got[key] = true
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%v is written with the keys %v, want %v", e, got, want)
+		}
+		at, _ := lines[i]["time"].(string)
+		if had, err := time.Parse(time.RFC3339Nano, at); err != nil || !had.Equal(e.At) {
+			t.Errorf("%v is written with the time %v, want %v", e, at, e.At)
+		}
+	}
+}
+
+// hostile is what a log is written to that is in a bad state.
+type hostile struct{ write func() }
+
+func (h hostile) Write(b []byte) (int, error) {
+	h.write()
+	return len(b), nil
+}
+
+func TestALogThatIsInABadStateDoesNotDisturbTheTree(t *testing.T) {
+	for name, logger := range loggers {
+		for _, row := range []struct {
+			sentence string
+			write    func()
+			panics   bool
+		}{
+			{"it panics", func() { panic("no space left") }, true},
+			{"it takes its time", func() { time.Sleep(time.Hour) }, false},
+		} {
+			t.Run(name+"/"+row.sentence, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var log recorder.Recorder
+					began := time.Now()
+					err := supervisor.New(supervisor.Config{
+						Name: "app", EndWhenEmpty: true,
+						Children:    []actor.Spec{{Name: "job", Task: failing(9, refuse), Backoff: policy.Constant(time.Second), MaxRetries: policy.Unlimited}},
+						Subscribers: []events.Subscriber{logger(hostile{row.write}, slog.LevelDebug), {Name: "recorder", Handler: &log}},
+					}).Run(t.Context())
+					if err != nil {
+						t.Errorf("the run ends with %v", err)
+					}
+					if took, most := time.Since(began), 9*time.Second+events.DefaultDrain; took > most {
+						t.Errorf("it took %v, want at most %v", took, most)
+					}
+					if n := log.Count(events.AttemptEnded); n != 10 {
+						t.Errorf("%d attempts, want 10", n)
+					}
+					if told := log.Count(events.SubscriberPanicked) > 0; told != row.panics {
+						t.Errorf("panics of the logger are told: %v", told)
+					}
+					time.Sleep(1000 * time.Hour) // it catches up with what is left
+				})
+			})
+		}
+	}
+}
