@@ -14,7 +14,8 @@
 //	└── welcome           says what to try, and is done
 //
 // The API shows what the tasks have found (/load, /rates), the tree itself
-// (/tree), and what a load balancer wants to know of it (/healthz, /readyz).
+// (/tree), what a load balancer wants to know of it (/healthz, /readyz), and
+// figures for Prometheus (/metrics).
 package main
 
 import (
@@ -27,6 +28,7 @@ import (
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/subscribers/console"
+	"github.com/taskvisor/taskvisor/subscribers/prom"
 	"github.com/taskvisor/taskvisor/supervisor"
 )
 
@@ -40,7 +42,7 @@ func main() {
 
 	machine := &machine{every: *every}
 	rates := newRates(*every)
-	api := &api{addr: *addr, machine: machine, rates: rates}
+	api := newAPI(*addr, machine, rates)
 
 	// Children start in this order, each after its elders are ready. The API
 	// comes first, so that it can tell who is not ready yet.
@@ -50,13 +52,22 @@ func main() {
 	}
 	children = append(children, actor.Spec{Name: "welcome", Task: actor.Func(api.welcome)})
 
-	cfg := supervisor.Config{Name: "app", Children: children, LameDuck: *lameDuck}
-	if !*quiet {
-		cfg.Subscribers = []events.Subscriber{console.New(os.Stdout).Subscriber()}
+	var metrics prom.Collector
+	cfg := supervisor.Config{
+		Name: "app", Children: children, LameDuck: *lameDuck,
+		Subscribers: []events.Subscriber{metrics.Subscriber()},
 	}
+	if !*quiet {
+		cfg.Subscribers = append(cfg.Subscribers, console.New(os.Stdout).Subscriber())
+	}
+	app := supervisor.New(cfg)
 	// What ends the app ends the program: to start it again is for whoever
 	// started it, with the reason in its hands.
-	if err := supervisor.New(cfg).Main(context.Background()); err != nil {
+	err := api.observe(app, &metrics)
+	if err == nil {
+		err = app.Main(context.Background())
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "service:", err)
 		os.Exit(1)
 	}

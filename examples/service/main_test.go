@@ -47,6 +47,12 @@ func TestTheServiceRunsAndStops(t *testing.T) {
 			t.Errorf("the rate of %s is missing: %v", currency, quotes)
 		}
 	}
+	s.until("/metrics", http.StatusOK,
+		`taskvisor_attempts_started_total{task="/app/http"} 1`,
+		`taskvisor_attempts_ended_total{exit="failed",task="/app/rates/upstream"} `,
+		`taskvisor_supervisor_up{supervisor="/app"} 1`,
+		"go_goroutines ",
+	)
 	var tree supervisor.Node
 	s.fetch("/tree", &tree)
 	var paths []string
