@@ -164,7 +164,9 @@ func (s *Supervisor) settle(r *run) {
 	s.past.family("").add(&r.own)
 	s.past.add("", &r.gone)
 	for _, sub := range r.subs {
-		addStats(entry(&s.past.subscribers, sub.Name()), sub.Stats())
+		st := sub.Stats()
+		st.Queued = 0 // what is left is nobody's any more
+		addStats(entry(&s.past.subscribers, sub.Name()), st)
 	}
 	r.mu.Unlock()
 	s.current.Store(nil)

@@ -39,6 +39,15 @@ var imports = []importRow{
 		reason: "the family stands on all of the above and on no third party",
 	},
 	{
+		pkg: "supervisor/health", ours: []string{"policy", "events", "supervisor", "internal/label"},
+		reason: "probes are answered from a listing, which speaks of states and reasons",
+	},
+	{
+		pkg: "supervisor/systemd", ours: []string{"policy", "events", "actor", "supervisor", "supervisor/health"},
+		modules: []string{"github.com/coreos/go-systemd/v22"},
+		reason:  "a task that looks at the tree around it; go-systemd is the protocol",
+	},
+	{
 		pkg: "controller", ours: []string{"policy", "events", "actor", "supervisor", "internal/label"},
 		reason: "a door to the supervisor; it and persist never meet",
 	},
@@ -53,6 +62,26 @@ var imports = []importRow{
 	{
 		pkg: "subscribers/recorder", ours: []string{"events"},
 		reason: "a sink reads events",
+	},
+	{
+		pkg: "subscribers/internal/report", ours: []string{"events", "policy"},
+		reason: "what the loggers have in common reads events and writes nothing",
+	},
+	{
+		pkg: "subscribers/sloglog", ours: []string{"events", "policy", "subscribers/internal/report"},
+		reason: "a sink reads events; what a log is told is decided in one place",
+	},
+	{
+		pkg: "subscribers/zaplog", ours: []string{"events", "policy", "subscribers/internal/report"}, modules: []string{"go.uber.org/zap"},
+		reason: "as sloglog, for zap",
+	},
+	{
+		pkg: "subscribers/oteltrace", ours: []string{"actor", "events", "policy"}, modules: []string{"go.opentelemetry.io/otel"},
+		reason: "it stands around attempts and reads their results; OpenTelemetry's API, not its SDK",
+	},
+	{
+		pkg: "subscribers/prom", ours: []string{"events", "policy"}, modules: []string{"github.com/prometheus/client_golang"},
+		reason: "a sink that also reads figures; a source is anything with events.Source, so it knows no supervisor",
 	},
 	{
 		pkg: "examples/...", ours: []string{"..."}, modules: []string{"..."},

@@ -20,8 +20,14 @@ import (
 	// The documents are about these: when they change, a cached result is not used.
 	_ "github.com/taskvisor/taskvisor/actor/tasks"
 	_ "github.com/taskvisor/taskvisor/subscribers/console"
+	_ "github.com/taskvisor/taskvisor/subscribers/oteltrace"
+	_ "github.com/taskvisor/taskvisor/subscribers/prom"
 	_ "github.com/taskvisor/taskvisor/subscribers/recorder"
+	_ "github.com/taskvisor/taskvisor/subscribers/sloglog"
+	_ "github.com/taskvisor/taskvisor/subscribers/zaplog"
 	_ "github.com/taskvisor/taskvisor/supervisor"
+	_ "github.com/taskvisor/taskvisor/supervisor/health"
+	_ "github.com/taskvisor/taskvisor/supervisor/systemd"
 )
 
 const ours = "github.com/taskvisor/taskvisor/"
@@ -30,7 +36,10 @@ const ours = "github.com/taskvisor/taskvisor/"
 var known = map[string]string{
 	"actor": ours + "actor", "events": ours + "events", "policy": ours + "policy", "supervisor": ours + "supervisor",
 	"console": ours + "subscribers/console", "recorder": ours + "subscribers/recorder", "tasks": ours + "actor/tasks",
-	"backoff": "github.com/cenkalti/backoff/v4",
+	"sloglog": ours + "subscribers/sloglog", "zaplog": ours + "subscribers/zaplog", "prom": ours + "subscribers/prom",
+	"oteltrace": ours + "subscribers/oteltrace", "health": ours + "supervisor/health", "systemd": ours + "supervisor/systemd",
+	"backoff": "github.com/cenkalti/backoff/v4", "zap": "go.uber.org/zap", "trace": "go.opentelemetry.io/otel/trace",
+	"prometheus": "github.com/prometheus/client_golang/prometheus", "promhttp": "github.com/prometheus/client_golang/prometheus/promhttp",
 
 	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "json": "encoding/json", "log": "log", "net": "net",
 	"os": "os", "slog": "log/slog", "synctest": "testing/synctest", "testing": "testing", "time": "time",
