@@ -80,7 +80,7 @@ func (c *Checker) look() judge {
 // find returns the node at a path, which may leave out that of the root; the empty
 // path is the root.
 func (j *judge) find(path string) *supervisor.Node {
-	if path == "" {
+	if path == "" || path == j.root.Path {
 		return j.root
 	}
 	if !strings.HasPrefix(path, "/") {

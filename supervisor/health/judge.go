@@ -31,17 +31,17 @@ type finding struct {
 // app is not, for itself.
 func (j judge) readiness(n *supervisor.Node) Report {
 	j.open(n)
-	if n != j.root && closed(j.root) {
+	if n.Path != j.root.Path && closed(j.root) {
 		j.add(finding{node: j.root, severity: Critical}) // the best of parts does not serve after that
 	}
 	j.judgeReady(n, true)
+	j.count(n)
 	return j.close(StatusReady, StatusDegraded, StatusNotReady)
 }
 
 func (j *judge) judgeReady(n *supervisor.Node, critical bool) {
-	j.count(n)
 	switch r := j.memory.recall(n, j.cfg); {
-	case n == j.root && (n.State == supervisor.StateStarting || closed(n)):
+	case n.Path == j.root.Path && (n.State == supervisor.StateStarting || closed(n)):
 		j.add(finding{node: n, severity: Critical})
 	case n.State == supervisor.StateStopped:
 		if n.Path != j.report.Path {
@@ -75,11 +75,11 @@ func (j judge) liveness(n *supervisor.Node) Report {
 		j.add(finding{node: j.root, severity: Critical})
 	}
 	j.judgeLive(n, !closed(j.root))
+	j.count(n)
 	return j.close(StatusLive, StatusLive, StatusNotLive)
 }
 
 func (j *judge) judgeLive(n *supervisor.Node, critical bool) {
-	j.count(n)
 	stuck := n.State == supervisor.StateStuck
 	critical = critical && !leaving(n)
 	if late := n.Reason == events.ReasonStalled && (stuck || n.State == supervisor.StateStopping); critical && (stuck || late) {
@@ -115,8 +115,13 @@ func (j *judge) open(n *supervisor.Node) {
 }
 
 func (j *judge) count(n *supervisor.Node) {
-	if !n.IsSupervisor && !n.State.Ended() {
+	if n.Declared && !n.IsSupervisor && !n.State.Ended() {
 		j.report.Tasks++
+	}
+	for i := range n.Children {
+		if c := &n.Children[i]; c.Declared {
+			j.count(c)
+		}
 	}
 }
 

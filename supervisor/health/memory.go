@@ -79,7 +79,7 @@ func (m *memory) recall(n *supervisor.Node, cfg *Config) record {
 // before was.
 func (r record) after(n *supervisor.Node, last, now time.Time, cfg *Config) record {
 	if n.State == supervisor.StateStopped {
-		return record{id: n.ID, standing: good} // somebody wants it so
+		return record{standing: good} // somebody wants it so
 	}
 	up, failures, sameLife := isUp(n), n.Restarts, r.id == n.ID
 	if sameLife {

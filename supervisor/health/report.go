@@ -2,7 +2,6 @@ package health
 
 import (
 	"encoding/json"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -20,8 +19,8 @@ type Report struct {
 	Path string `json:"path"`
 	// State is what that is doing.
 	State supervisor.State `json:"state,omitzero"`
-	// Tasks is how many tasks there are that have not ended; supervisors are not
-	// counted.
+	// Tasks is how many declared tasks there are that have not ended. Supervisors,
+	// and what was added at run time, are not counted.
 	Tasks int `json:"tasks"`
 	// Overdue is, in a report of liveness, how many critical tasks have missed a
 	// beat of their Stall and not returned since.
@@ -117,5 +116,5 @@ func clip(text string) string {
 	for end > 0 && !utf8.RuneStart(text[end]) {
 		end--
 	}
-	return strings.Clone(text[:end]) + more
+	return text[:end] + more
 }
