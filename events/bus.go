@@ -38,6 +38,7 @@ type Bus struct {
 	subs    []*Subscription // live, in the order of Subscribe
 	leaving []*Subscription // closed, but not yet at their end
 	closed  bool
+	past    map[string]Stats // of subscriptions that are over, by name
 }
 
 // Wants reports whether anyone subscribes to k. It costs one atomic load, and who
@@ -153,5 +154,6 @@ func (b *Bus) forget(s *Subscription) {
 	b.leaving = slices.DeleteFunc(b.leaving, func(have *Subscription) bool { return have == s })
 	s.miss()
 	s.queue.spare = chunks{}
+	b.remember(s.stats())
 	close(s.ended)
 }

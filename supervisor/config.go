@@ -47,7 +47,8 @@ type Config struct {
 	// any more, but still serving. Zero means not at all.
 	LameDuck time.Duration
 	// Bus is where events go; nil means the parent's. Run drains it at the end of
-	// a tree, but never closes it.
+	// a tree, but never closes it. It tells the figures of its subscribers itself:
+	// Measure leaves them out.
 	Bus *events.Bus
 	// Subscribers are subscribed to the bus for the length of each Run, and
 	// drained at its end. Without a bus, here or above, they get one of their own.

@@ -63,8 +63,8 @@ func (t *familyTally) add(u *familyTally) {
 type past struct {
 	tasks    map[string]*tally
 	families map[string]*familyTally
-	// subscribers are those that runs have put on their bus, by name.
-	subscribers map[string]*events.Stats
+	// subscribers are those of the buses that runs have made, by name.
+	subscribers map[string]*map[*events.Metric]float64
 }
 
 // maxPast bounds what is kept by name about supervisors that are gone. What comes on
@@ -73,6 +73,20 @@ const maxPast = 10 * maxRows
 
 func (p *past) task(key string) *tally         { return entry(&p.tasks, key) }
 func (p *past) family(key string) *familyTally { return entry(&p.families, key) }
+
+func (p *past) subscriber(name string) map[*events.Metric]float64 {
+	of := entry(&p.subscribers, name)
+	if *of == nil {
+		*of = map[*events.Metric]float64{}
+	}
+	return *of
+}
+
+func addAll(to, from map[*events.Metric]float64) {
+	for m, value := range from {
+		to[m] += value
+	}
+}
 
 func entry[T any](m *map[string]*T, key string) *T {
 	if *m == nil {
@@ -99,8 +113,8 @@ func (p *past) add(below string, q *past) {
 	for key, t := range q.families {
 		p.family(under(below, key)).add(t)
 	}
-	for name, st := range q.subscribers {
-		addStats(entry(&p.subscribers, name), *st)
+	for name, figures := range q.subscribers {
+		addAll(p.subscriber(name), *figures)
 	}
 }
 
@@ -158,36 +172,56 @@ func (s *Supervisor) settle(r *run) {
 	s.countMu.Lock()
 	defer s.countMu.Unlock()
 	r.mu.Lock()
-	for i := range r.rows {
-		s.past.task(r.key(&r.rows[i])).add(&r.rows[i].tally)
-	}
-	s.past.family("").add(&r.own)
-	s.past.add("", &r.gone)
-	for _, sub := range r.subs {
-		st := sub.Stats()
-		st.Queued = 0 // what is left is nobody's any more
-		addStats(entry(&s.past.subscribers, sub.Name()), st)
-	}
+	r.yield("", &s.past)
 	r.mu.Unlock()
 	s.current.Store(nil)
 }
 
-// keepCounts takes over what a supervisor below has counted, since it is forgotten.
-func (r *run) keepCounts(c *child) {
-	if c.set.head == nil {
-		return
+// yield moves what the run has counted, and begins again at zero.
+func (r *run) yield(key string, to *past) {
+	for i := range r.rows {
+		row := &r.rows[i]
+		to.task(under(key, r.key(row))).add(&row.tally)
+		row.tally = tally{}
 	}
-	c.set.head.yield(r.key(c.row()), &r.gone)
+	to.family(key).add(&r.own)
+	to.add(key, &r.gone)
+	r.own, r.gone = familyTally{}, past{}
+	if r.ownsBus {
+		r.env.bus.Measure(func(m *events.Metric, value float64, labels ...string) {
+			if m.Counter {
+				addAll(to.subscriber(labels[0]), map[*events.Metric]float64{m: value})
+			}
+		})
+	}
 }
 
-// yield moves what s and the supervisors below it have counted.
+// keepCounts takes over what a supervisor below has counted, since it is forgotten.
+func (r *run) keepCounts(c *child) {
+	if c.set.head != nil {
+		c.set.head.yield(r.key(c.row()), &r.gone)
+	}
+}
+
+// yield moves what s and the supervisors below it have counted. One that still runs
+// was abandoned: what it counts from now on is lost.
 func (s *Supervisor) yield(key string, to *past) {
 	s.countMu.Lock()
 	defer s.countMu.Unlock()
 	to.add(key, &s.past)
 	s.past = past{}
-	for head, name := range s.cfg.families() {
-		head.yield(under(key, name), to)
+	r := s.current.Load()
+	if r == nil {
+		for head, name := range s.cfg.families() {
+			head.yield(under(key, name), to)
+		}
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.yield(key, to)
+	for c := range r.families {
+		c.set.head.yield(under(key, r.key(c.row())), to)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 func (s *Supervisor) Measure(report func(m *events.Metric, value float64, labels ...string)) {
 	c := census{
 		tasks: map[string]*row{}, families: map[string]*family{},
-		subscribers: map[string]*events.Stats{}, buses: map[*events.Bus]map[string]bool{},
+		subscribers: map[string]map[*events.Metric]float64{},
 	}
 	at := s.cfg.rootPath()
 	if r := s.current.Load(); r != nil {
@@ -27,8 +27,7 @@ func (s *Supervisor) Measure(report func(m *events.Metric, value float64, labels
 	if at == "/" {
 		at = ""
 	}
-	s.count(at, &c)
-	c.countGuests()
+	s.count(at, &c, false)
 	c.report(report)
 }
 
@@ -36,8 +35,7 @@ func (s *Supervisor) Measure(report func(m *events.Metric, value float64, labels
 type census struct {
 	tasks       map[string]*row
 	families    map[string]*family
-	subscribers map[string]*events.Stats
-	buses       map[*events.Bus]map[string]bool // with the subscribers that have been counted
+	subscribers map[string]map[*events.Metric]float64
 }
 
 // family is the figures of the supervisors of one pattern.
@@ -67,53 +65,25 @@ func (c *census) family(pattern string) *family {
 }
 
 // subscriber returns the figures of a name, which is reported from now on.
-func (c *census) subscriber(name string) *events.Stats {
-	st := c.subscribers[name]
-	if st == nil {
-		st = &events.Stats{Name: name}
-		c.subscribers[name] = st
+func (c *census) subscriber(name string) map[*events.Metric]float64 {
+	of := c.subscribers[name]
+	if of == nil {
+		of = map[*events.Metric]float64{}
+		c.subscribers[name] = of
 	}
-	return st
-}
-
-// bus counts those subscribers of a bus that a run has put there: also when they
-// have left the bus already.
-func (c *census) bus(b *events.Bus, subs []*events.Subscription) {
-	names := c.buses[b]
-	if names == nil {
-		names = map[string]bool{}
-		c.buses[b] = names
-	}
-	for _, sub := range subs {
-		names[sub.Name()] = true
-		addStats(c.subscriber(sub.Name()), sub.Stats())
-	}
-}
-
-// countGuests counts the subscribers that others have put on the tree's buses.
-func (c *census) countGuests() {
-	for b, counted := range c.buses {
-		for _, st := range b.Stats() {
-			if !counted[st.Name] {
-				addStats(c.subscriber(st.Name), st)
-			}
-		}
-	}
-}
-
-func addStats(to *events.Stats, st events.Stats) {
-	to.Delivered += st.Delivered
-	to.Lost += st.Lost
-	to.Queued += st.Queued
-	to.Panics += st.Panics
+	return of
 }
 
 // count adds what s and the supervisors below know, under the pattern at. Locks are
 // held from the top down, so that what moves from one supervisor to the one above is
-// found in exactly one of them.
-func (s *Supervisor) count(at string, c *census) {
-	for _, sub := range s.cfg.Subscribers {
-		c.subscriber(sub.Name)
+// found in exactly one of them. The subscribers of a foreign bus are for whoever made
+// it.
+func (s *Supervisor) count(at string, c *census, foreign bool) {
+	foreign = foreign || s.cfg.Bus != nil
+	if !foreign {
+		for _, sub := range s.cfg.Subscribers {
+			c.subscriber(sub.Name)
+		}
 	}
 	f := c.family(at)
 	f.allowed += s.cfg.Intensity.Restarts
@@ -123,14 +93,14 @@ func (s *Supervisor) count(at string, c *census) {
 	defer s.countMu.Unlock()
 	c.over(at, &s.past)
 	if r := s.current.Load(); r != nil {
-		r.count(at, c)
+		r.count(at, c, foreign)
 		return
 	}
 	for i := range s.cfg.Children {
 		c.task(at + "/" + rowName(s.cfg.Children[i].Name, i)).states[StateStopped]++
 	}
 	for head, name := range s.cfg.families() {
-		head.count(at+"/"+name, c)
+		head.count(at+"/"+name, c, foreign)
 	}
 }
 
@@ -142,16 +112,20 @@ func (c *census) over(at string, p *past) {
 	for key, t := range p.families {
 		c.family(under(at, key)).add(t)
 	}
-	for name, st := range p.subscribers {
-		addStats(c.subscriber(name), *st)
+	for name, figures := range p.subscribers {
+		addAll(c.subscriber(name), *figures)
 	}
 }
 
 // count adds what the run and the supervisors below know.
-func (r *run) count(at string, c *census) {
+func (r *run) count(at string, c *census, foreign bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c.bus(r.env.bus, r.subs)
+	if r.ownsBus {
+		r.env.bus.Measure(func(m *events.Metric, value float64, labels ...string) {
+			c.subscriber(labels[0])[m] += value
+		})
+	}
 	c.over(at, &r.gone)
 	for i := range r.rows {
 		from := &r.rows[i]
@@ -163,7 +137,7 @@ func (r *run) count(at string, c *census) {
 	}
 	r.countFamily(c.family(at), time.Now())
 	for ch := range r.families {
-		ch.set.head.count(at+"/"+r.key(ch.row()), c)
+		ch.set.head.count(at+"/"+r.key(ch.row()), c, foreign)
 	}
 }
 
@@ -196,11 +170,9 @@ func (c *census) report(report func(m *events.Metric, value float64, labels ...s
 		c.families[pattern].report(name, report)
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.subscribers)) {
-		s := c.subscribers[name]
-		report(deliveredMetric, float64(s.Delivered), name)
-		report(lostMetric, float64(s.Lost), name)
-		report(queuedMetric, float64(s.Queued), name)
-		report(panicsMetric, float64(s.Panics), name)
+		for _, m := range busMetrics {
+			report(m, c.subscribers[name][m], name)
+		}
 	}
 }
 

@@ -118,7 +118,7 @@ func TestCountsOutliveRestartsOfTheirSupervisorAndRunsOfTheTree(t *testing.T) {
 			"supervisor_runs_total{/app/pool}":               4,
 			"supervisor_intensity_exceeded_total{/app/pool}": 3,
 			"supervisor_intensity_restarts{/app/pool}":       0,
-			"supervisor_intensity_limit_restarts{/app/pool}": 1,
+			"supervisor_intensity_limit{/app/pool}":          1,
 			"supervisor_up{/app/pool}":                       1,
 			"tasks{/app/pool/a,running}":                     1,
 			"tasks_finished_total{/app/pool/a,failed}":       3,

@@ -9,7 +9,7 @@ import "github.com/taskvisor/taskvisor/events"
 var (
 	tasksMetric = &events.Metric{
 		Name: "tasks", Labels: []string{"task", "state"},
-		Help: "Tasks by what they are doing now.",
+		Help: "Tasks by what they are doing now. Those of a supervisor that does not run are stopped.",
 	}
 	addedMetric = &events.Metric{
 		Name: "tasks_added_total", Counter: true, Labels: []string{"task"},
@@ -33,7 +33,7 @@ var (
 	}
 	stuckMetric = &events.Metric{
 		Name: "tasks_stuck_total", Counter: true, Labels: []string{"task"},
-		Help: "How often a task was found to ignore the end of its context for longer than its grace.",
+		Help: "How often a task was found to ignore the end of its context for longer than its grace, again and again while that lasts.",
 	}
 	abandonedMetric = &events.Metric{
 		Name: "attempts_abandoned_total", Counter: true, Labels: []string{"task"},
@@ -61,11 +61,11 @@ var (
 		Help: "Restarts that count against the supervisor's intensity now.",
 	}
 	intensityLimitMetric = &events.Metric{
-		Name: "supervisor_intensity_limit_restarts", Labels: []string{"supervisor"},
+		Name: "supervisor_intensity_limit", Labels: []string{"supervisor"},
 		Help: "Restarts that the supervisor's intensity allows, 0 for no limit.",
 	}
 	zombiesMetric = &events.Metric{
-		Name: "supervisor_abandoned_attempts", Labels: []string{"supervisor"},
+		Name: "supervisor_zombies", Labels: []string{"supervisor"},
 		Help: "Attempts that were given up and have not returned.",
 	}
 	permitsUsedMetric = &events.Metric{
@@ -80,32 +80,18 @@ var (
 		Name: "supervisor_permits_limit", Labels: []string{"supervisor"},
 		Help: "Permits of the supervisor's concurrency limit, 0 for no limit.",
 	}
-
-	deliveredMetric = &events.Metric{
-		Name: "subscriber_events_delivered_total", Counter: true, Labels: []string{"subscriber"},
-		Help: "Events that the subscriber has dealt with.",
-	}
-	lostMetric = &events.Metric{
-		Name: "subscriber_events_lost_total", Counter: true, Labels: []string{"subscriber"},
-		Help: "Events that the subscriber was too slow for.",
-	}
-	queuedMetric = &events.Metric{
-		Name: "subscriber_events_queued", Labels: []string{"subscriber"},
-		Help: "Events that wait for the subscriber.",
-	}
-	panicsMetric = &events.Metric{
-		Name: "subscriber_panics_total", Counter: true, Labels: []string{"subscriber"},
-		Help: "How often the subscriber has panicked.",
-	}
 )
+
+// busMetrics are the figures of the subscribers, as the bus keeps them.
+var busMetrics = (*events.Bus)(nil).Metrics()
 
 // Metrics returns the figures that Measure reports. It makes a Supervisor an
 // events.Source.
 func (s *Supervisor) Metrics() []*events.Metric {
-	return []*events.Metric{
+	own := []*events.Metric{
 		tasksMetric, addedMetric, finishedMetric, startedMetric, endedMetric, restartsMetric, stuckMetric, abandonedMetric,
 		upMetric, runsMetric, groupsMetric, exceededMetric, intensityMetric, intensityLimitMetric, zombiesMetric,
 		permitsUsedMetric, permitsWaitingMetric, permitsLimitMetric,
-		deliveredMetric, lostMetric, queuedMetric, panicsMetric,
 	}
+	return append(own, busMetrics...)
 }

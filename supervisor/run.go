@@ -34,6 +34,7 @@ type run struct {
 	self    *actor.Attempt  // the attempt that this run is, nil at a root
 	env     env
 	wake    chan struct{} // pokes the conductor
+	subs    []*events.Subscription
 	ownsBus bool
 	// settings are those of the last spec, shared if the next is alike.
 	settings atomic.Pointer[settings]
@@ -48,7 +49,6 @@ type run struct {
 	rows         []row           // the slice itself is read only
 	own          familyTally
 	gone         past // of supervisors below that were forgotten
-	subs         []*events.Subscription
 	lastPosition uint64
 	dynamic      int
 	alive        int // children that have a goroutine
@@ -350,9 +350,7 @@ func (r *run) subscribe(subs []events.Subscriber) error {
 		if err != nil {
 			return err
 		}
-		r.mu.Lock()
 		r.subs = append(r.subs, sub)
-		r.mu.Unlock()
 	}
 	return nil
 }
