@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+const preamble = `# Benchmarks
+
+taskvisor beside goroutines written by hand (*bare*, the physical limit), beside suture, proto.actor and errgroup, and beside Erlang/OTP. The
+figures are written by the program in [bench/](../bench); do not edit them here.
+
+Trust the ratios, not the figures: those depend on the machine and on what else it does. A number in brackets is the ratio to bare. "–" means that
+a competitor has no such notion, "absent" that its program is not installed. *Spread of ours* is the distance from our best round to our
+worst, as a share of our median; a verdict that is closer to its target than that says little.
+
+`
+
+// writeDocument writes the tables together with what one must know to judge them.
+func writeDocument(path string, r report, c conditions) error {
+	var b bytes.Buffer
+	b.WriteString(preamble)
+	writeConditions(&b, c)
+	if err := r.tables(&b); err != nil {
+		return err
+	}
+	writeMethod(&b, r, c)
+	writeCompetitors(&b, r)
+	return os.WriteFile(path, b.Bytes(), 0o644)
+}
+
+func writeConditions(b *bytes.Buffer, c conditions) {
+	fmt.Fprintf(b, "## Conditions\n\n")
+	fmt.Fprintf(b, "- %s, %s, kernel %s\n", c.golang, c.platform, c.kernel)
+	fmt.Fprintf(b, "- %s, %d cores\n", c.cpu, c.cores)
+	var peers []string
+	for _, path := range []string{
+		"github.com/thejerf/suture/v4", "github.com/asynkron/protoactor-go", "golang.org/x/sync",
+	} {
+		peers = append(peers, path+" "+c.versions[path])
+	}
+	fmt.Fprintf(b, "- %s; Erlang/OTP %s\n\n", strings.Join(peers, ", "), c.erlang)
+}
+
+func writeMethod(b *bytes.Buffer, r report, c conditions) {
+	fmt.Fprintf(b, `## How each line is measured
+
+Every cell is a process of its own, so that none inherits another's heap or scheduler. In each of %d rounds every work is done by all
+competitors in turn, another one first in each round. The tables have the medians over the rounds. What children do is the same for all: they say that they have
+been entered, and then wait for their stop, or fail, as the line demands.
+
+`, c.rounds)
+	for _, w := range r.works {
+		fmt.Fprintf(b, "- **%s**: %s", w.name, w.how)
+		if w.rounds > 0 && w.rounds < c.rounds {
+			fmt.Fprintf(b, " In %d rounds only.", w.rounds)
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n")
+}
+
+func writeCompetitors(b *bytes.Buffer, r report) {
+	b.WriteString("## How each competitor is set up\n\n")
+	for _, p := range peers {
+		if slices.ContainsFunc(r.works, func(w work) bool { return slices.Contains(w.by, p.name) }) {
+			fmt.Fprintf(b, "- **%s**: %s\n", p.name, p.config)
+		}
+	}
+}
