@@ -124,12 +124,11 @@ func newRun(s *Supervisor, ctx context.Context, subs []events.Subscriber) *run {
 		r.env.logger = s.cfg.Logger
 	}
 	r.env.around = slices.Concat(r.env.around, s.cfg.Around)
-	// With the labels in it, so that nobody has to look for them further up.
-	r.base = pprof.WithLabels(context.WithoutCancel(ctx), pprof.Labels())
-	r.base = context.WithValue(r.base, envKey{}, r.env)
+	r.base = context.WithValue(context.WithoutCancel(ctx), envKey{}, r.env)
 	if s.cfg.Logger != nil {
 		r.base = actor.WithLogger(r.base, s.cfg.Logger)
 	}
+	r.base = pprof.WithLabels(r.base, pprof.Labels()) // those of ctx: nobody has to look for them further up
 	r.openRows()
 	r.declare()
 	return r
@@ -220,28 +219,36 @@ func (r *run) conduct(ctx context.Context) error {
 		asked = nil
 		r.askedToStop(context.Cause(ctx), time.Now())
 	}
+	var armed time.Time
 	for {
-		r.lookAfterOverdue()
-
-		r.mu.Lock()
 		now := time.Now()
+		r.mu.Lock()
+		if late := r.overdueNow(now); len(late) > 0 {
+			r.mu.Unlock()
+			r.lookAfter(late)
+			now = time.Now()
+			r.mu.Lock()
+		}
 		until, over := r.step(now)
 		r.unlock()
 		if over {
 			return r.result()
 		}
 
-		if !until.IsZero() {
-			timer.Reset(until.Sub(now))
-		} else {
+		switch {
+		case until.IsZero():
 			timer.Stop()
+		case until != armed || !now.Before(until):
+			timer.Reset(until.Sub(now))
 		}
+		armed = until
 		select {
 		case <-asked:
 			asked = nil
 			r.askedToStop(context.Cause(ctx), time.Now())
 		case <-r.wake:
 		case <-timer.C:
+			armed = time.Time{}
 		}
 	}
 }

@@ -52,26 +52,25 @@ func (r *run) sweep(now time.Time) (late []watched) {
 	return late
 }
 
-// lookAfterOverdue finds the attempts that have outlived their grace, says where
-// they are, and does what their specs say. The profile is taken once for all of
-// them, and without the lock, since it takes long.
-func (r *run) lookAfterOverdue() {
-	r.mu.Lock()
-	now := time.Now()
-	var late []watched
-	if !r.dueAt.IsZero() && !now.Before(r.dueAt) {
-		late = slices.DeleteFunc(r.sweep(now), func(w watched) bool { return r.windingUp(w.c, now) })
-		r.sweep(now)
+// overdueNow returns the attempts that have outlived their grace.
+func (r *run) overdueNow(now time.Time) []watched {
+	if r.dueAt.IsZero() || now.Before(r.dueAt) {
+		return nil
 	}
-	r.mu.Unlock()
-	if len(late) == 0 {
-		return
-	}
+	late := slices.DeleteFunc(r.sweep(now), func(w watched) bool { return r.windingUp(w.c, now) })
+	r.sweep(now)
+	return late
+}
+
+// lookAfter says where the attempts are that have outlived their grace, and does
+// what their specs say. The profile is taken once for all of them, and without the
+// lock, since it takes long.
+func (r *run) lookAfter(late []watched) {
 	byLabel := profile()
 
 	r.mu.Lock()
 	defer r.unlock()
-	now = time.Now()
+	now := time.Now()
 	for _, w := range late {
 		if w.c.attempt == w.attempt {
 			r.overdue(w.c, byLabel[w.c.LabelOf(w.attempt.Generation())], now)
