@@ -53,9 +53,14 @@ func (b *Bus) Wants(k Kind) bool {
 //
 // Publish never waits for a subscriber and allocates nothing but the room that
 // events use while they wait.
-func (b *Bus) Publish(e Event) {
+func (b *Bus) Publish(e Event) { b.Send(&e) }
+
+// Send is Publish for those who make one event after the other in the same place: it
+// needs no room for an event on the stack. *e is copied. Its Seq is set, and its At if
+// that was zero.
+func (b *Bus) Send(e *Event) {
 	if b.Wants(e.Kind) {
-		b.publish(&e, nil)
+		b.publish(e, nil)
 	}
 }
 

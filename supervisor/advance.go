@@ -139,7 +139,7 @@ func (c *child) Ready(a *actor.Attempt) {
 	if r.wants(events.TaskReady) {
 		e := c.event(events.TaskReady, now)
 		e.Elapsed = now.Sub(a.Began())
-		r.env.bus.Publish(e)
+		r.env.bus.Send(e)
 	}
 	c.MarkReady()
 	if r.unready == c {

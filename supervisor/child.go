@@ -137,11 +137,11 @@ func (c *child) enterState(s State, now time.Time) {
 }
 
 // event begins an event about the child.
-func (c *child) event(k events.Kind, now time.Time) events.Event {
-	return events.Event{
-		Kind: k, At: now, ID: c.ID(), Path: c.Path(), Pattern: c.row().pattern,
-		Attempt: int(c.attempts), Generation: int(c.generation),
-	}
+func (c *child) event(k events.Kind, now time.Time) *events.Event {
+	e := c.run.blank()
+	e.Kind, e.At, e.ID, e.Path, e.Pattern = k, now, c.ID(), c.Path(), c.row().pattern
+	e.Attempt, e.Generation = int(c.attempts), int(c.generation)
+	return e
 }
 
 // link puts c at the end of the order and takes its name.

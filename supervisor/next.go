@@ -229,7 +229,7 @@ func (r *run) exceeded(c *child, last error, now time.Time) {
 	if r.wants(events.IntensityExceeded) {
 		e := r.event(events.IntensityExceeded, now)
 		e.Count, e.Err = uint64(err.Restarts), err
-		r.env.bus.Publish(e)
+		r.env.bus.Send(e)
 	}
 	r.beginStop(err, r.ordered(), now)
 }

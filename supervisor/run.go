@@ -47,6 +47,7 @@ type run struct {
 	names        map[string]*child
 	families     map[*child]bool // those that are supervisors
 	rows         []row           // the slice itself is read only
+	note         events.Event    // see blank
 	own          familyTally
 	gone         past // of supervisors below that were forgotten
 	lastPosition uint64

@@ -100,7 +100,7 @@ func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 	if r.wants(events.TaskStuck) {
 		e := c.event(events.TaskStuck, now)
 		e.Reason, e.Elapsed, e.Count, e.Err = c.reason, stuck.For, t.stuck, stuck
-		r.env.bus.Publish(e)
+		r.env.bus.Send(e)
 	}
 	switch r.onStuck(c, now) {
 	case policy.StuckAbandon:
@@ -176,7 +176,7 @@ func (r *run) abandon(c *child, stuck *actor.StuckError, now time.Time) {
 	if r.wants(events.TaskAbandoned) {
 		e := c.event(events.TaskAbandoned, now)
 		e.Reason, e.Elapsed, e.Err = c.reason, stuck.For, stuck
-		r.env.bus.Publish(e)
+		r.env.bus.Send(e)
 	}
 	r.releasePermit(c)
 	c.attempt = nil

@@ -10,11 +10,16 @@ import (
 // Events are published with the lock held: Publish never blocks, and so the
 // events of a family are in the order of its decisions.
 //
-// Each kind is asked for first, in a function small enough to be inlined, so
-// that the large event is only on the stack of those who publish it: a child's
-// goroutine should get by with the stack that it was born with.
+// The event is made in the run's note and not on the stack: a child's goroutine
+// should get by with the stack that it was born with.
 
 func (r *run) wants(k events.Kind) bool { return r.env.bus.Wants(k) }
+
+// blank returns the note, empty. It belongs to the caller for as long as it holds mu.
+func (r *run) blank() *events.Event {
+	r.note = events.Event{}
+	return &r.note
+}
 
 func (r *run) tellAdded(c *child, now time.Time) {
 	if !c.added {
@@ -32,7 +37,7 @@ func (r *run) tell(c *child, k events.Kind, now time.Time) {
 }
 
 func (r *run) publish(c *child, k events.Kind, now time.Time) {
-	r.env.bus.Publish(c.event(k, now))
+	r.env.bus.Send(c.event(k, now))
 }
 
 func (r *run) tellAttemptEnded(c *child, at *actor.Attempt, res *actor.Result) {
@@ -46,7 +51,7 @@ func (r *run) publishAttemptEnded(c *child, at *actor.Attempt, res *actor.Result
 	e := c.event(events.AttemptEnded, res.Ended)
 	e.Exit, e.Err = res.Exit, res.Err
 	e.Elapsed, e.Generation = res.Ended.Sub(at.Began()), at.Generation()
-	r.env.bus.Publish(e)
+	r.env.bus.Send(e)
 }
 
 func (r *run) tellRetry(c *child, res *actor.Result, delay time.Duration, now time.Time) {
@@ -58,7 +63,7 @@ func (r *run) tellRetry(c *child, res *actor.Result, delay time.Duration, now ti
 func (r *run) publishRetry(c *child, res *actor.Result, delay time.Duration, now time.Time) {
 	e := c.event(events.RetryScheduled, now)
 	e.Exit, e.Err, e.Delay, e.Count = res.Exit, res.Err, delay, uint64(c.failures)
-	r.env.bus.Publish(e)
+	r.env.bus.Send(e)
 }
 
 func (r *run) tellStopping(c *child, now time.Time) {
@@ -67,7 +72,7 @@ func (r *run) tellStopping(c *child, now time.Time) {
 	}
 	e := c.event(events.TaskStopping, now)
 	e.Reason = c.reason
-	r.env.bus.Publish(e)
+	r.env.bus.Send(e)
 }
 
 // tellFinished is silent about a declared child that was never begun.
@@ -88,7 +93,7 @@ func (r *run) publishFinished(c *child, o *actor.Outcome, now time.Time) {
 	if o.StopErr != nil {
 		e.Err = o.StopErr
 	}
-	r.env.bus.Publish(e)
+	r.env.bus.Send(e)
 }
 
 // tellGroup tells of a group restart.
@@ -99,7 +104,7 @@ func (r *run) tellGroup(err error, delay time.Duration, now time.Time) {
 	}
 	e := r.event(events.GroupRestarting, now)
 	e.Delay, e.Err = delay, err
-	r.env.bus.Publish(e)
+	r.env.bus.Send(e)
 }
 
 // tellSelf tells of the supervisor itself.
@@ -109,12 +114,13 @@ func (r *run) tellSelf(k events.Kind, now time.Time, elapsed time.Duration, err 
 	}
 	e := r.event(k, now)
 	e.Elapsed, e.Err = elapsed, err
-	r.env.bus.Publish(e)
+	r.env.bus.Send(e)
 }
 
 // event begins an event about the supervisor.
-func (r *run) event(k events.Kind, now time.Time) events.Event {
-	e := events.Event{Kind: k, At: now, Path: r.name(), Pattern: r.patternName()}
+func (r *run) event(k events.Kind, now time.Time) *events.Event {
+	e := r.blank()
+	e.Kind, e.At, e.Path, e.Pattern = k, now, r.name(), r.patternName()
 	if r.self != nil {
 		e.ID = r.self.Actor().ID()
 	}
@@ -130,7 +136,7 @@ func (r *run) cameLate(c *child, last *actor.Attempt, res *actor.Result) {
 	e := c.event(events.TaskReturned, res.Ended)
 	e.Attempt, e.Generation = last.Number(), last.Generation()
 	e.Exit, e.Err, e.Elapsed = res.Exit, returned(res.Err), res.Ended.Sub(last.Began())
-	r.env.bus.Publish(e)
+	r.env.bus.Send(e)
 }
 
 // returned takes off what the runtime has put around a task's own error.
