@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help test vet lint bench fmt fmt-check tidy check cover fuzz run
+.PHONY: help test vet lint bench bench-doc microbench bench-check fmt fmt-check tidy check cover fuzz run
 
 # How long each fuzz target runs; `make fuzz FUZZTIME=5m` for a longer look.
 FUZZTIME ?= 10s
@@ -26,8 +26,17 @@ lint: ## run golangci-lint, or go vet where it is not installed
 		go vet ./...; \
 	fi
 
-bench: ## run every benchmark, and no test
+bench: ## compare with bare goroutines and other supervisors, in about eight minutes
+	cd bench && go run .
+
+bench-doc: ## the same, and keep the table in docs/benchmarks.md
+	cd bench && go run . -o ../docs/benchmarks.md
+
+microbench: ## run the benchmarks of the packages, to compare one change with benchstat
 	go test -run '^$$' -bench . -benchmem ./...
+
+bench-check: ## vet and test the benchmarks, which are a module of their own
+	cd bench && go vet ./... && go test ./...
 
 fmt: ## format every Go file
 	gofmt -s -w .
@@ -43,7 +52,7 @@ fmt-check: ## fail if a Go file is not formatted
 tidy: ## make go.mod and go.sum match the imports
 	go mod tidy
 
-check: fmt-check vet lint test ## everything that must hold before a change is merged
+check: fmt-check vet lint test bench-check ## everything that must hold before a change is merged
 
 cover: ## print the statement coverage of each function; cover.html shows the lines
 	go test -covermode=atomic -coverpkg=./... -coverprofile=cover.out ./...
