@@ -32,8 +32,8 @@ var (
 		Help: "Failures after which the task was to be run again, by itself or with its group.",
 	}
 	stuckMetric = &events.Metric{
-		Name: "tasks_stuck_total", Counter: true, Labels: []string{"task"},
-		Help: "How often a task was found to ignore the end of its context for longer than its grace, again and again while that lasts.",
+		Name: "attempts_stuck_total", Counter: true, Labels: []string{"task"},
+		Help: "Attempts that ignored the end of their context for longer than their grace.",
 	}
 	abandonedMetric = &events.Metric{
 		Name: "attempts_abandoned_total", Counter: true, Labels: []string{"task"},

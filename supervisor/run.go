@@ -363,21 +363,30 @@ func (r *run) subscribe(subs []events.Subscriber) error {
 	return nil
 }
 
-// drain lets the subscribers catch up, within a bound.
+// drain lets the subscribers catch up, within a bound. Who does not is named in the
+// log: no event would reach anybody any more.
 func (r *run) drain() {
 	if r.env.bus == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), events.DefaultDrain)
 	defer cancel()
+	var errs []error
 	if r.ownsBus {
-		_ = r.env.bus.Close(ctx) // what is not handled in time is lost, so that nothing of the run is left
-		return
+		errs = append(errs, r.env.bus.Close(ctx)) // what is not handled in time is lost, so that nothing of the run is left
+	} else {
+		if r.self == nil {
+			errs = append(errs, r.env.bus.Drain(ctx))
+		}
+		for _, sub := range r.subs {
+			errs = append(errs, sub.Close(ctx))
+		}
 	}
-	if r.self == nil {
-		_ = r.env.bus.Drain(ctx) // who did not keep up is in the bus's Stats
-	}
-	for _, sub := range r.subs {
-		_ = sub.Close(ctx)
+	if err := errors.Join(errs...); err != nil {
+		log := r.env.logger
+		if log == nil {
+			log = slog.Default()
+		}
+		log.Warn("subscribers are still busy at the end of the run", "path", r.name(), "waited", events.DefaultDrain, "error", err)
 	}
 }

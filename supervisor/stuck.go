@@ -95,8 +95,9 @@ func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 		Path: c.Path(), Attempt: c.attempt.Number(), Generation: c.attempt.Generation(),
 		For: now.Sub(r.time(c.toldAt)), Goroutines: where,
 	}
-	t.stuck++
-	c.row().stuck++
+	if t.stuck++; t.stuck == 1 {
+		c.row().stuck++
+	}
 	if r.wants(events.TaskStuck) {
 		e := c.event(events.TaskStuck, now)
 		e.Reason, e.Elapsed, e.Count, e.Err = c.reason, stuck.For, t.stuck, stuck

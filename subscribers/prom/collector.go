@@ -80,8 +80,8 @@ func (c *Collector) Add(sources ...events.Source) error {
 }
 
 // Describe tells a registry of all metrics. It makes a Collector a
-// prometheus.Collector. A registry refuses one whose fields cannot be used, with
-// a *policy.FieldError.
+// prometheus.Collector. A registry refuses one that has no source yet, or whose fields
+// cannot be used, with a *policy.FieldError.
 func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	h, err := c.histograms()
 	if err != nil {
@@ -89,15 +89,16 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 		return
 	}
 	c.mu.Lock()
-	c.told = true
 	s := c.shown.Load()
+	c.told = s != nil
 	c.mu.Unlock()
-
+	if s == nil {
+		ch <- prometheus.NewInvalidDesc(refuse("sources", nil, "there are none yet: Add them before the Collector is registered"))
+		return
+	}
 	h.describe(ch)
-	if s != nil {
-		for _, m := range s.metrics {
-			ch <- m.desc
-		}
+	for _, m := range s.metrics {
+		ch <- m.desc
 	}
 }
 

@@ -304,6 +304,9 @@ func TestNativeHistogramsAreMadeOnRequestAndStayBounded(t *testing.T) {
 		{"with a factor there are both", 1.1, true},
 	} {
 		c := &prom.Collector{NativeHistogramBucketFactor: row.factor}
+		if err := c.Add(supervisor.New(supervisor.Config{Name: "app"})); err != nil {
+			t.Fatal(err)
+		}
 		c.Subscriber()
 		for d := time.Nanosecond; d < 1e6*time.Hour; d += d/20 + 1 {
 			c.Handle(events.Event{Kind: events.AttemptEnded, Pattern: "/app/db", Elapsed: d})

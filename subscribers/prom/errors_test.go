@@ -18,6 +18,20 @@ import (
 
 func named(name string) *supervisor.Supervisor { return supervisor.New(supervisor.Config{Name: name}) }
 
+func TestACollectorWithoutSourcesIsNotRegistered(t *testing.T) {
+	var c prom.Collector
+	reg := prometheus.NewRegistry()
+	if err := reg.Register(&c); err == nil || !strings.Contains(err.Error(), "Add them before") {
+		t.Errorf("got %v, want a hint to Add", err)
+	}
+	if err := c.Add(named("app")); err != nil {
+		t.Errorf("a source came too late: %v", err)
+	}
+	if err := reg.Register(&c); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestASourceThatCannotBeShownIsRefused(t *testing.T) {
 	jobs := &events.Metric{Name: "jobs", Help: "Jobs.", Labels: []string{"task"}}
 	one := func(m *events.Metric) *source { return reports(m, figure{labels: []string{"/app/db"}}) }

@@ -158,7 +158,7 @@ func must(t *testing.T, err error) {
 // counted are the metrics that truth knows.
 var counted = []string{
 	"tasks_added_total", "tasks_finished_total", "attempts_started_total", "attempts_ended_total", "task_restarts_total",
-	"tasks_stuck_total", "attempts_abandoned_total",
+	"attempts_stuck_total", "attempts_abandoned_total",
 	"supervisor_runs_total", "supervisor_group_restarts_total", "supervisor_intensity_exceeded_total",
 }
 
@@ -197,7 +197,9 @@ func (s *storm) truth() figures {
 			f[fmt.Sprintf("task_restarts_total{task=%q}", failed[e.Path])]++
 			f["supervisor_group_restarts_total"+self]++
 		case events.TaskStuck:
-			f["tasks_stuck_total{"+task]++
+			if e.Count == 1 { // the others say that it still is
+				f["attempts_stuck_total{"+task]++
+			}
 		case events.TaskAbandoned:
 			f["attempts_abandoned_total{"+task]++
 		case events.SupervisorStopped:
