@@ -8,8 +8,11 @@
 //     the errors that steer. actor/tasks has ready-made ones, such as an HTTP server.
 //   - policy is when to run again: restart types, backoff, retry budget, intensity.
 //   - events is what happened: the events, and the bus that carries them to
-//     subscribers. subscribers/console writes them for people, subscribers/recorder
-//     keeps them for tests.
+//     subscribers. subscribers/console writes them for people, subscribers/sloglog and
+//     subscribers/zaplog to a log, subscribers/recorder keeps them for tests.
+//   - subscribers/prom shows figures to Prometheus, subscribers/oteltrace makes a span
+//     of each attempt.
+//   - supervisor/health answers probes about a tree, supervisor/systemd tells systemd.
 //
 // The README shows the first ten lines of a program, docs/guide.md explains
 // everything, and the programs in examples show one idea each.

@@ -57,7 +57,7 @@
 //	task_added           ID Path
 //	task_ready           ID Path Attempt, Elapsed: since the attempt started
 //	attempt_started      ID Path Attempt
-//	attempt_ended        ID Path Attempt Exit Elapsed (Err)
+//	attempt_ended        ID Path Attempt Exit (Err), Elapsed: since it was started, the wait for a processor included
 //	retry_scheduled      ID Path Attempt Exit Delay (Err), Count: failures in a row
 //	task_stopping        ID Path (Attempt) Reason
 //	task_stuck           ID Path Attempt Reason, Err: its stacks, Elapsed: since it was told to stop, Count: how often told
