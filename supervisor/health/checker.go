@@ -30,6 +30,14 @@ type Checker struct {
 // New returns a Checker of app, which is the root of a tree. It need not run yet,
 // and may be run again. A *policy.FieldError says what of cfg cannot be used, or
 // that there is no app.
+//
+// A supervisor that another one runs may be an app, too. Then the Checker sees it
+// and what is below it, and nothing of the tree around it: it is judged as if it were
+// all, as critical as a root whatever its spec says. It is not ready between two of
+// its runs, each of which begins afresh, and it does not become not live by its end,
+// since it is run again. Its path is the one that it has in the tree while it runs
+// and its own name otherwise, also as a label of Measure. Mostly the query of a
+// Checker of the root is better, see Ready.
 func New(app Source, cfg Config) (*Checker, error) {
 	if s, ok := app.(*supervisor.Supervisor); app == nil || ok && s == nil {
 		return nil, &policy.FieldError{Field: "app", Reason: "must not be nil"}

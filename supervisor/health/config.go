@@ -33,8 +33,8 @@ type Config struct {
 	// Tolerate is how long a critical task that was good may be down before
 	// readiness falls. Zero means 3 s; NoTolerance and policy.Forever are named.
 	Tolerate time.Duration
-	// Settle is how long a task in trouble must be up without a break to be good
-	// again. Zero means 5 s; NoSettle is named.
+	// Settle is how long a task in trouble, critical or optional, must be up without
+	// a break to be good again. Zero means 5 s; NoSettle is named.
 	Settle time.Duration
 	// StuckAfter is how long a critical task may be stuck before liveness fails,
 	// from when its grace was over. Zero means a minute; policy.Forever means never.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/actor/tasks"
+	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/supervisor"
 	"github.com/taskvisor/taskvisor/supervisor/health"
@@ -124,6 +125,26 @@ func ExampleChecker_Live() {
 	// Output:
 	// 200
 	// 503
+}
+
+// A Checker is a source of figures, and goes where its app goes: with the package
+// prom, metrics.Add(app, probes).
+func ExampleChecker_Measure() {
+	run(func(app *supervisor.Supervisor) {
+		probes, err := health.New(app, health.Config{})
+		if err != nil {
+			log.Fatal(err)
+		}
+		probes.Measure(func(m *events.Metric, value float64, labels ...string) {
+			fmt.Println(m.Name, labels, value)
+		})
+	})
+	// Output:
+	// health_ready [/app] 1
+	// health_live [/app] 1
+	// health_problems [/app critical] 0
+	// health_problems [/app tolerated] 0
+	// health_problems [/app optional] 1
 }
 
 // Whatever its tasks do, an app is live while a supervisor looks after them.

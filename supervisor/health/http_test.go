@@ -64,9 +64,9 @@ func TestTheBodyNamesWhatIsWrong(t *testing.T) {
 		}
 		const want = `{"status":"not_ready","path":"/app","state":"running","tasks":3,"problems":[` +
 			`{"path":"/app/db","severity":"critical","state":"backing_off","since":"1999-12-31T23:59:58.5Z",` +
-			`"error":"no \u003croute\u003e","attempt":4,"failures":3,"next_retry":"2000-01-01T00:00:01Z","for":1.5},` +
+			`"down_since":"1999-12-31T23:59:58.5Z","error":"no \u003croute\u003e","attempt":4,"failures":3,"next_retry":"2000-01-01T00:00:01Z","for":1.5,"down":1.5},` +
 			`{"path":"/app/cache","severity":"optional","state":"stopping","since":"2000-01-01T00:00:00Z",` +
-			`"reason":"timeout","attempt":1,"failures":1,"for":0}]}` + "\n"
+			`"down_since":"2000-01-01T00:00:00Z","reason":"timeout","attempt":1,"failures":1,"for":0,"down":0}]}` + "\n"
 		if got := w.Body.String(); got != want {
 			t.Errorf("the body is\n%s, want\n%s", got, want)
 		}
@@ -101,10 +101,10 @@ func TestAHealthyBodyIsSmall(t *testing.T) {
 func TestDurationsInJSONAreSeconds(t *testing.T) {
 	p := health.Problem{
 		Path: "/a", Severity: health.Tolerated, State: supervisor.StateRunning,
-		For: 250 * time.Millisecond, FallsIn: time.Minute, SettlesIn: 1234567 * time.Microsecond,
+		For: 250 * time.Millisecond, Down: 90 * time.Second, FallsIn: time.Minute, SettlesIn: 1234567 * time.Microsecond,
 	}
 	text, err := json.Marshal(p)
-	const want = `{"path":"/a","severity":"tolerated","state":"running","for":0.25,"falls_in":60,"settles_in":1.234567}`
+	const want = `{"path":"/a","severity":"tolerated","state":"running","for":0.25,"down":90,"falls_in":60,"settles_in":1.234567}`
 	if err != nil || string(text) != want {
 		t.Errorf("it is written as\n%s (%v), want\n%s", text, err, want)
 	}
@@ -191,10 +191,11 @@ func TestTheNamesInTheJSONAreStable(t *testing.T) {
 	}
 	full := health.Problem{
 		Path: "/a", Severity: health.Critical, State: supervisor.StateStuck, Since: time.Now(), For: 1, Reason: events.ReasonTimeout,
-		Waiting: "/b", Error: "no", Attempt: 1, Failures: 1, NextRetry: time.Now(), FallsIn: 1, SettlesIn: 1,
+		DownSince: time.Now(), Down: 1, Waiting: "/b", Error: "no", Attempt: 1, Failures: 1, NextRetry: time.Now(),
+		FallsIn: 1, FallsAtOnce: true, SettlesIn: 1,
 	}
 	if got, want := names(full), []string{
-		"attempt", "error", "failures", "falls_in", "for", "next_retry", "path", "reason", "settles_in", "severity", "since", "state", "waiting",
+		"attempt", "down", "down_since", "error", "failures", "falls_at_once", "falls_in", "for", "next_retry", "path", "reason", "settles_in", "severity", "since", "state", "waiting",
 	}; !slices.Equal(got, want) {
 		t.Errorf("a problem has %v, want %v", got, want)
 	}

@@ -24,38 +24,45 @@ type judge struct {
 type finding struct {
 	node             *supervisor.Node
 	severity         Severity
+	since            time.Time // when its trouble began
 	fallsAt, settles time.Time
+	fallsAtOnce      bool
 }
 
 // readiness judges n and what is below it. What is optional for the rest of the
 // app is not, for itself.
-func (j judge) readiness(n *supervisor.Node) Report {
+func (j judge) readiness(n *supervisor.Node) Report { return j.ready(n).report }
+
+// ready is readiness, with all that was found.
+func (j judge) ready(n *supervisor.Node) judge {
 	j.open(n)
 	if n.Path != j.root.Path && closed(j.root) {
-		j.add(finding{node: j.root, severity: Critical}) // the best of parts does not serve after that
+		j.add(j.finding(j.root, Critical)) // the best of parts does not serve after that
 	}
 	j.judgeReady(n, true)
 	j.count(n)
-	return j.close(StatusReady, StatusDegraded, StatusNotReady)
+	j.close(StatusReady, StatusDegraded, StatusNotReady)
+	return j
 }
 
 func (j *judge) judgeReady(n *supervisor.Node, critical bool) {
-	switch r := j.memory.recall(n, j.cfg); {
+	a := j.memory.recall(n, j.cfg)
+	switch r := a.critical; {
 	case n.Path == j.root.Path && (n.State == supervisor.StateStarting || closed(n)):
-		j.add(finding{node: n, severity: Critical})
+		j.add(j.finding(n, Critical))
 	case n.State == supervisor.StateStopped:
 		if n.Path != j.report.Path {
 			return // somebody wants it so
 		}
-		j.add(finding{node: n, severity: Critical})
+		j.add(j.finding(n, Critical))
 	case !critical:
-		if n.State == supervisor.StateFailed || n.State == supervisor.StateStuck || n.Failures > 0 && !isUp(n) {
-			j.add(finding{node: n, severity: Optional})
+		if r := a.optional; r.standing != good {
+			j.add(finding{node: n, severity: Optional, since: r.since, settles: r.settlesAt(j.cfg)})
 		}
 	case r.standing == troubled:
-		j.add(finding{n, Tolerated, r.fallsAt(j.cfg), r.settlesAt(j.cfg)})
+		j.add(finding{n, Tolerated, r.since, r.fallsAt(j.cfg), r.settlesAt(j.cfg), r.fallsAtOnce(j.memory.at, j.cfg)})
 	case r.standing != good:
-		j.add(finding{n, Critical, time.Time{}, r.settlesAt(j.cfg)})
+		j.add(finding{node: n, severity: Critical, since: r.since, settles: r.settlesAt(j.cfg)})
 	}
 	for i := range n.Children {
 		c := &n.Children[i]
@@ -72,18 +79,19 @@ func closed(root *supervisor.Node) bool {
 func (j judge) liveness(n *supervisor.Node) Report {
 	j.open(n)
 	if j.memory.ran && j.root.State.Ended() {
-		j.add(finding{node: j.root, severity: Critical})
+		j.add(j.finding(j.root, Critical))
 	}
 	j.judgeLive(n, !closed(j.root))
 	j.count(n)
-	return j.close(StatusLive, StatusLive, StatusNotLive)
+	j.close(StatusLive, StatusLive, StatusNotLive)
+	return j.report
 }
 
 func (j *judge) judgeLive(n *supervisor.Node, critical bool) {
 	stuck := n.State == supervisor.StateStuck
 	critical = critical && !leaving(n)
 	if late := n.Reason == events.ReasonStalled && (stuck || n.State == supervisor.StateStopping); critical && (stuck || late) {
-		f := finding{node: n, severity: Tolerated}
+		f := j.finding(n, Tolerated)
 		if late {
 			j.report.Overdue++
 		}
@@ -125,7 +133,15 @@ func (j *judge) count(n *supervisor.Node) {
 	}
 }
 
+// finding is one whose course needs no more words.
+func (j *judge) finding(n *supervisor.Node, severity Severity) finding {
+	return finding{node: n, severity: severity, since: j.memory.recall(n, j.cfg).critical.since}
+}
+
 func (j *judge) add(f finding) {
+	if f.since.IsZero() {
+		f.since = f.node.Since // nobody remembers it, or it was stopped
+	}
 	j.found = append(j.found, f)
 	for _, t := range []time.Time{f.fallsAt, f.settles} {
 		if !t.IsZero() && (j.report.Due.IsZero() || t.Before(j.report.Due)) {
@@ -134,9 +150,9 @@ func (j *judge) add(f finding) {
 	}
 }
 
-// close puts the worst into words, and gives the status that follows: the first
-// without problems, the last with a critical one.
-func (j *judge) close(well, impaired, bad Status) Report {
+// close puts the worst into words, and has the status follow: the first without
+// problems, the last with a critical one.
+func (j *judge) close(well, impaired, bad Status) {
 	slices.SortFunc(j.found, worse)
 	j.report.Status = well
 	if len(j.found) > 0 {
@@ -148,18 +164,8 @@ func (j *judge) close(well, impaired, bad Status) Report {
 	kept := j.found[:min(len(j.found), j.cfg.MaxProblems)]
 	j.report.More = len(j.found) - len(kept)
 	for _, f := range kept {
-		p := describe(f.node, f.severity, j.memory.at)
-		p.FallsIn, p.SettlesIn = j.until(f.fallsAt), j.until(f.settles)
-		j.report.Problems = append(j.report.Problems, p)
+		j.report.Problems = append(j.report.Problems, f.describe(j.memory.at))
 	}
-	return j.report
-}
-
-func (j *judge) until(t time.Time) time.Duration {
-	if t.IsZero() {
-		return 0
-	}
-	return max(t.Sub(j.memory.at), 0)
 }
 
 // badness orders the states: what will not mend by itself first, then what is
@@ -171,12 +177,12 @@ var badness = []supervisor.State{
 }
 
 // worse compares for the order of a report: the worst first, and of those the one
-// that lasts longest.
+// that has been in trouble for longest.
 func worse(a, b finding) int {
 	return cmp.Or(
 		cmp.Compare(a.severity, b.severity),
 		cmp.Compare(slices.Index(badness, a.node.State), slices.Index(badness, b.node.State)),
-		a.node.Since.Compare(b.node.Since),
+		a.since.Compare(b.since),
 		strings.Compare(a.node.Path, b.node.Path),
 	)
 }

@@ -49,7 +49,8 @@ const (
 	_ Severity = iota
 	// Critical means: the status is as bad as it is because of this.
 	Critical
-	// Tolerated means: it will be critical if it goes on.
+	// Tolerated means: it will be critical if it goes on, or if the task goes down
+	// again before it has settled.
 	Tolerated
 	// Optional means: the app does without it.
 	Optional

@@ -8,22 +8,30 @@ import (
 	"github.com/taskvisor/taskvisor/supervisor"
 )
 
-// memory is what must be known of earlier looks to judge the present one. It has a
-// record of each declared task that is in the tree, and of no other. It is never
-// changed: each look makes the next one.
+// memory is what must be known of earlier looks to judge the present one. Of the
+// tree as it was then, it has an account of each declared task, and of those added
+// at run time while they are in trouble. It is never changed: each look makes the
+// next one.
 type memory struct {
 	at  time.Time // of the last look; zero before the first
 	ran bool      // the root was seen running
-	of  map[string]record
+	of  map[string]account
 }
 
-// record is how one task has done.
+// account is how one task has done, by two measures: a task that is optional for the
+// app is not, for those who ask about it alone.
+type account struct {
+	critical record // it has to be up
+	optional record // it must not fail
+}
+
+// record is how one task has done by one measure.
 type record struct {
 	id       events.ID
 	restarts int // at the last look
 	standing standing
 	upSince  time.Time // zero while it is down
-	since    time.Time // when its trouble began, if it has not fallen
+	since    time.Time // when its trouble began; zero while it is good
 	proof    proof     // of the last time that it was good
 }
 
@@ -49,39 +57,55 @@ func (m memory) after(root *supervisor.Node, now time.Time, cfg *Config) memory 
 	if root.State.Ended() {
 		return next // the next run begins afresh
 	}
-	next.of = make(map[string]record, len(m.of))
-	next.add(&m, root, cfg)
+	next.of = make(map[string]account, len(m.of))
+	next.add(&m, root, true, cfg)
 	return next
 }
 
 // isRoot says that no supervisor runs this one again: a child has an ID.
 func isRoot(n *supervisor.Node) bool { return n.ID == 0 }
 
-func (m *memory) add(before *memory, n *supervisor.Node, cfg *Config) {
-	m.of[n.Path] = before.of[n.Path].after(n, before.at, m.at, cfg)
+// add takes down a task and what is below it. Declared means that everything above
+// is declared, too.
+func (m *memory) add(before *memory, n *supervisor.Node, declared bool, cfg *Config) {
+	a := before.of[n.Path]
+	if !declared && a.critical.id != n.ID {
+		a = account{} // it only has the name of the one before
+	}
+	a = a.after(n, before.at, m.at, cfg)
+	if declared || a.optional.standing != good {
+		m.of[n.Path] = a
+	}
 	for i := range n.Children {
-		if c := &n.Children[i]; c.Declared {
-			m.add(before, c, cfg)
-		}
+		c := &n.Children[i]
+		m.add(before, c, declared && c.Declared, cfg)
 	}
 }
 
-// recall returns the record of a task; one that was added at run time is judged by
-// the present look alone.
-func (m *memory) recall(n *supervisor.Node, cfg *Config) record {
-	if r, ok := m.of[n.Path]; ok {
-		return r
+// recall returns the account of a task; one that there is none of is judged by the
+// present look alone.
+func (m *memory) recall(n *supervisor.Node, cfg *Config) account {
+	if a, ok := m.of[n.Path]; ok {
+		return a
 	}
-	return record{}.after(n, m.at, m.at, cfg)
+	return account{}.after(n, m.at, m.at, cfg)
 }
 
-// after returns the record of a task after a look at it; last is when the look
+// after returns the account of a task after a look at it; last is when the look
 // before was.
-func (r record) after(n *supervisor.Node, last, now time.Time, cfg *Config) record {
+func (a account) after(n *supervisor.Node, last, now time.Time, cfg *Config) account {
+	return account{
+		critical: a.critical.after(n, isUp(n), last, now, cfg),
+		optional: a.optional.after(n, !isWrong(n), last, now, cfg),
+	}
+}
+
+// after returns the record of a task after a look that found it up, or down.
+func (r record) after(n *supervisor.Node, up bool, last, now time.Time, cfg *Config) record {
 	if n.State == supervisor.StateStopped {
 		return record{standing: good} // somebody wants it so
 	}
-	up, failures, sameLife := isUp(n), n.Restarts, r.id == n.ID
+	failures, sameLife := n.Restarts, r.id == n.ID
 	if sameLife {
 		failures -= r.restarts
 	}
@@ -96,11 +120,14 @@ func (r record) after(n *supervisor.Node, last, now time.Time, cfg *Config) reco
 
 	// A good one that is down now, or was since the last look, is in trouble: one
 	// failure is taken for as short as it may have been, several are not.
-	if r.standing == good && (!up || failures > 0) {
+	switch {
+	case r.standing == good && (!up || failures > 0):
 		r.standing, r.since = troubled, n.Since
 		if failures > 1 {
 			r.since = last
 		}
+	case r.standing == unproven && r.since.IsZero():
+		r.since = n.Since
 	}
 
 	// It falls when the trouble is old and it still goes down.
@@ -119,7 +146,7 @@ func (r record) after(n *supervisor.Node, last, now time.Time, cfg *Config) reco
 
 	// It is good when it has settled.
 	if up && (r.standing == good || r.settled(n, now, cfg)) {
-		r.standing, r.proof = good, proof{n.ID, n.Restarts}
+		r.standing, r.since, r.proof = good, time.Time{}, proof{n.ID, n.Restarts}
 	}
 	r.id, r.restarts = n.ID, n.Restarts
 	return r
@@ -140,6 +167,11 @@ func (r record) fallsAt(cfg *Config) time.Time {
 		return time.Time{}
 	}
 	return after(r.since, cfg.Tolerate)
+}
+
+// fallsAtOnce says that the tolerance of a task that settles is used up.
+func (r record) fallsAtOnce(now time.Time, cfg *Config) bool {
+	return r.standing == troubled && !r.upSince.IsZero() && now.Sub(r.since) >= cfg.Tolerate
 }
 
 // settlesAt is when a task that is up will be good again, or zero.
@@ -165,4 +197,10 @@ func isUp(n *supervisor.Node) bool {
 		return n.State == supervisor.StateRunning
 	}
 	return n.Ready
+}
+
+// isWrong says that a task is down because of a failure. That it starts, stops or
+// waits for a permit is its ordinary life.
+func isWrong(n *supervisor.Node) bool {
+	return n.State == supervisor.StateFailed || n.State == supervisor.StateStuck || n.Failures > 0 && !isUp(n)
 }

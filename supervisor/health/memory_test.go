@@ -146,7 +146,7 @@ func TestHowATaskStands(t *testing.T) {
 			var got []string
 			for _, l := range row.looks {
 				now := at(l.at)
-				r = r.after(&l.Node, last, now, &patient)
+				r = r.after(&l.Node, isUp(&l.Node), last, now, &patient)
 				got, last = append(got, standings[r.standing]), now
 			}
 			if s := strings.Join(got, " "); s != row.want {
@@ -162,7 +162,7 @@ func TestNobodyHasToLookForATaskToSettle(t *testing.T) {
 	cfg := Config{}.resolved()
 	var r record
 	for _, l := range []look{up(0, 0, 0), down(10, 10, 1), up(11, 11, 1)} {
-		r = r.after(&l.Node, at(0), at(l.at), &cfg)
+		r = r.after(&l.Node, isUp(&l.Node), at(0), at(l.at), &cfg)
 	}
 	if got := r.settlesAt(&cfg); !got.Equal(at(16)) {
 		t.Errorf("it settles at %v", got.Sub(epoch))
@@ -176,7 +176,7 @@ func TestWithForeverATaskNeitherFallsNorSettlesByTime(t *testing.T) {
 	cfg := Config{Tolerate: policy.Forever, Settle: policy.Forever}.resolved()
 	var r record
 	for i, l := range []look{up(0, 0, 0), down(1, 1, 1), down(1e6, 1, 1), up(2e6, 2e6, 1), up(3e6, 2e6, 1)} {
-		r = r.after(&l.Node, at(0), at(l.at), &cfg)
+		r = r.after(&l.Node, isUp(&l.Node), at(0), at(l.at), &cfg)
 		if i > 0 && r.standing != troubled {
 			t.Errorf("at look %d it is %s", i, standings[r.standing])
 		}

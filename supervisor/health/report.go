@@ -2,6 +2,7 @@ package health
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 	"unicode/utf8"
 
@@ -43,14 +44,23 @@ type Problem struct {
 	// State is what the task is doing. Running, of one that has been in trouble,
 	// means that it has to settle.
 	State supervisor.State `json:"state,omitzero"`
-	// Since is when it came into that state, and For how long ago that is.
+	// Since is when it came into that state, and For how long ago that is. Both
+	// begin anew with each attempt.
 	Since time.Time     `json:"since,omitzero"`
 	For   time.Duration `json:"for"`
+	// DownSince is since when it has not been in order, and Down how long ago that
+	// is: through all attempts and recoveries that did not last, as far as the
+	// Checker has seen. One that is asked for the first time knows the present
+	// state only.
+	DownSince time.Time     `json:"down_since,omitzero"`
+	Down      time.Duration `json:"down"`
 	// Reason is why it is stopping.
 	Reason events.Reason `json:"reason,omitzero"`
 	// Waiting is the path of the child that a supervisor waits for.
 	Waiting string `json:"waiting,omitempty"`
-	// Error is the text of its last error, at most MaxError bytes of it.
+	// Error is the text of its last error, at most MaxError bytes of it. That of a
+	// stuck task would be one of an earlier attempt: its Error says instead that it
+	// has not returned, and why it was to.
 	Error string `json:"error,omitempty"`
 	// Attempt is the number of the present attempt, or of the last.
 	Attempt int `json:"attempt,omitempty"`
@@ -61,7 +71,11 @@ type Problem struct {
 	// FallsIn is when a tolerated problem becomes critical unless it ends. Zero is
 	// not said.
 	FallsIn time.Duration `json:"falls_in,omitzero"`
-	// SettlesIn is when it is in order again unless it fails. Zero is not said.
+	// FallsAtOnce says of a tolerated problem that settles that its tolerance is
+	// used up: going down before it has settled is critical at once.
+	FallsAtOnce bool `json:"falls_at_once,omitzero"`
+	// SettlesIn is when it is in order again unless it goes down before, which
+	// begins the time anew. Zero is not said.
 	SettlesIn time.Duration `json:"settles_in,omitzero"`
 }
 
@@ -72,13 +86,16 @@ type plain Problem
 type seconds struct {
 	plain
 	For       float64 `json:"for"`
+	Down      float64 `json:"down"`
 	FallsIn   float64 `json:"falls_in,omitzero"`
 	SettlesIn float64 `json:"settles_in,omitzero"`
 }
 
 // MarshalJSON returns the problem with its durations in seconds, such as 2.5.
 func (p Problem) MarshalJSON() ([]byte, error) {
-	return json.Marshal(seconds{plain(p), p.For.Seconds(), p.FallsIn.Seconds(), p.SettlesIn.Seconds()})
+	return json.Marshal(seconds{
+		plain(p), p.For.Seconds(), p.Down.Seconds(), p.FallsIn.Seconds(), p.SettlesIn.Seconds(),
+	})
 }
 
 // UnmarshalJSON reads what MarshalJSON has written.
@@ -89,21 +106,41 @@ func (p *Problem) UnmarshalJSON(text []byte) error {
 	}
 	duration := func(s float64) time.Duration { return time.Duration(s * float64(time.Second)).Round(time.Microsecond) }
 	*p = Problem(s.plain)
-	p.For, p.FallsIn, p.SettlesIn = duration(s.For), duration(s.FallsIn), duration(s.SettlesIn)
+	p.For, p.Down = duration(s.For), duration(s.Down)
+	p.FallsIn, p.SettlesIn = duration(s.FallsIn), duration(s.SettlesIn)
 	return nil
 }
 
-// describe makes a problem of what the listing says.
-func describe(n *supervisor.Node, severity Severity, now time.Time) Problem {
-	p := Problem{
-		Path: n.Path, Severity: severity, State: n.State, Since: n.Since,
-		Reason: n.Reason, Waiting: n.Waiting, Error: clip(n.Error),
+// describe puts a finding into words, at a time.
+func (f *finding) describe(now time.Time) Problem {
+	n := f.node
+	return Problem{
+		Path: n.Path, Severity: f.severity, State: n.State,
+		Since: n.Since, For: between(n.Since, now), DownSince: f.since, Down: between(f.since, now),
+		Reason: n.Reason, Waiting: n.Waiting, Error: errorOf(n),
 		Attempt: n.Attempt, Failures: n.Failures, NextRetry: n.NextRetry,
+		FallsIn: between(now, f.fallsAt), FallsAtOnce: f.fallsAtOnce, SettlesIn: between(now, f.settles),
 	}
-	if !n.Since.IsZero() {
-		p.For = max(now.Sub(n.Since), 0)
+}
+
+// between is how long from one time to a later one, if both are known.
+func between(from, to time.Time) time.Duration {
+	if from.IsZero() || to.IsZero() {
+		return 0
 	}
-	return p
+	return max(to.Sub(from), 0)
+}
+
+// errorOf says what is wrong with a task. How long one is stuck is not in the text,
+// so that it stays the same from look to look.
+func errorOf(n *supervisor.Node) string {
+	switch {
+	case n.State != supervisor.StateStuck:
+		return clip(n.Error)
+	case n.Reason == 0:
+		return "has not returned within its grace"
+	}
+	return fmt.Sprintf("has not returned within its grace (%v)", n.Reason)
 }
 
 // clip cuts a text to MaxError bytes, between two characters.

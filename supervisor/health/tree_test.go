@@ -358,3 +358,64 @@ func TestManyMayAskAtOnce(t *testing.T) {
 		t.Errorf("after the end it is %v", got)
 	}
 }
+
+func TestAFlappingOptionalChildDoesNotMakeTheAnswersFlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		steps := make([]actor.Func, 50, 51)
+		for i := range steps {
+			steps[i] = failsAfter(200 * time.Millisecond)
+		}
+		pause := policy.Constant(200 * time.Millisecond).WithJitter(policy.NoJitter)
+		h := open(t, supervisor.Config{Children: []actor.Spec{
+			{Name: "cache", Task: script(append(steps, serve)...), Backoff: pause, Optional: true},
+		}}, health.Config{}) // it is up from 20 s on
+		if _, err := h.Start(t.Context(), actor.Spec{Name: "job", Task: script(append(steps, serve)...), Backoff: pause}); err != nil {
+			t.Fatal(err)
+		}
+		h.expect(expected{0.1, "ready"})
+		for at := 300 * time.Millisecond; at < 25*time.Second; at += 100 * time.Millisecond {
+			time.Sleep(at - time.Since(h.began))
+			synctest.Wait()
+			report := h.Readiness()
+			if report.Status != health.StatusDegraded || len(report.Problems) != 2 {
+				t.Errorf("after %v it is %v, %+v", at, report.Status, report.Problems)
+			}
+			for _, p := range report.Problems {
+				if p.Severity != health.Optional || p.Down != at-200*time.Millisecond {
+					t.Errorf("after %v there is %+v", at, p)
+				}
+			}
+		}
+		h.expect(expected{25, "ready"})
+	})
+}
+
+func TestASupervisorInATreeIsJudgedByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := supervisor.New(supervisor.Config{Name: "db", Children: []actor.Spec{
+			{Name: "pool", Task: script(failsAfter(10*time.Second), serve), Restart: policy.Never, OnGiveUp: policy.GiveUpEscalate},
+		}})
+		c := checker(t, db, health.Config{})
+		spec := db.Spec("")
+		spec.Backoff, spec.Optional = second, true
+		h := open(t, supervisor.Config{Children: []actor.Spec{spec, {Name: "http", Task: failsAfter(0), Restart: policy.Never}}}, health.Config{})
+		for _, row := range []struct {
+			at    time.Duration
+			ready health.Status
+			path  string
+		}{
+			{time.Second, health.StatusReady, "/app/db"},
+			{10500 * time.Millisecond, health.StatusNotReady, "/db"}, // between two runs
+			{12 * time.Second, health.StatusReady, "/app/db"},
+		} {
+			time.Sleep(row.at - time.Since(h.began))
+			synctest.Wait()
+			if report := c.Readiness(); report.Status != row.ready || report.Path != row.path {
+				t.Errorf("after %v %s is %v", row.at, report.Path, report.Status)
+			}
+			if live := c.Liveness().Status; live != health.StatusLive {
+				t.Errorf("after %v it is %v", row.at, live)
+			}
+		}
+	})
+}

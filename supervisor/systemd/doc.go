@@ -20,7 +20,9 @@
 //
 // STATUS, the line that systemctl status shows, with each change: "ready: 12
 // tasks", "not ready: /app/db backing_off until 15:04:05: connection refused". The
-// line is for people and may change.
+// tasks are those of the report, the notifier among them. How the line begins is told
+// at once, and what follows every 5 s at most, the latest of it. The line is for
+// people and may change.
 //
 // STOPPING=1 when the root begins to stop, the lame-duck time included. From then
 // on systemd does not watch the watchdog.

@@ -71,7 +71,7 @@ func ExampleNotifier() {
 	fmt.Println(next())
 	fmt.Println(<-ended)
 	// Output:
-	// READY=1 STATUS=ready: 1 task
+	// READY=1 STATUS=ready: 2 tasks
 	// STOPPING=1 STATUS=stopping
 	// <nil>
 }

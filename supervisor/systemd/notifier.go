@@ -39,6 +39,11 @@ type Notifier struct {
 // the app is ready without it, and READY does not wait for itself. As the first
 // child it tells of the start, too, and in an ordered stop it goes last.
 //
+// Without a Checker it must be a child of the root. Validate does not see that it is
+// not: below another supervisor the task fails for good with ErrNotRoot when it is
+// run, and only where there is a NOTIFY_SOCKET. Being Optional it does not stop the
+// app, which is up while systemd waits for READY until its TimeoutStartSec is over.
+//
 // A socket that cannot be written to is a failure like any other, retried after a
 // second up to a minute. Under RestForOne and OneForAll such a failure restarts its
 // siblings like any other, and everywhere it counts against the Intensity.

@@ -159,7 +159,7 @@ func TestASocketIsToldReadyThenStatusThenStopping(t *testing.T) {
 	stop := run(t, app)
 	m.must("STATUS=starting: /app/db starting")
 	close(up)
-	m.must("READY=1\nSTATUS=ready: 2 tasks")
+	m.must("READY=1\nSTATUS=ready: 3 tasks")
 	close(broken)
 	m.must("STATUS=ready, but degraded: /app/db failed: disk full")
 	m.must("STATUS=not ready: /app/db failed: disk full")
@@ -179,7 +179,7 @@ func TestTheLastChildTellsOfTheStopToo(t *testing.T) {
 			Children:    []actor.Spec{{Name: "http", Task: actor.Func(serve)}, notify.Spec("notify")},
 			Subscribers: []events.Subscriber{notify.Subscriber()},
 		})
-		m.must("READY=1\nSTATUS=ready: 1 task")
+		m.must("READY=1\nSTATUS=ready: 2 tasks")
 		stop()
 		m.expect("STOPPING=1")
 	}
@@ -251,7 +251,7 @@ func TestAnAbstractSocketIsASocket(t *testing.T) {
 		Children:    []actor.Spec{notify.Spec("")},
 		Subscribers: []events.Subscriber{notify.Subscriber()},
 	})
-	m.must("READY=1\nSTATUS=ready: 0 tasks")
+	m.must("READY=1\nSTATUS=ready: 1 task")
 }
 
 func TestTheWatchdogOfAnotherProcessIsNotFed(t *testing.T) {
@@ -263,7 +263,7 @@ func TestTheWatchdogOfAnotherProcessIsNotFed(t *testing.T) {
 		Children:    []actor.Spec{notify.Spec("")},
 		Subscribers: []events.Subscriber{notify.Subscriber()},
 	})
-	m.must("READY=1\nSTATUS=ready: 0 tasks")
+	m.must("READY=1\nSTATUS=ready: 1 task")
 	if got := m.next(20 * time.Millisecond); got != "" {
 		t.Errorf("it said %q", got)
 	}

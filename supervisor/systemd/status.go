@@ -17,19 +17,18 @@ const MaxStatus = 512
 // status says in one line how the app is. Times are times of day, because the line
 // is read later than it is written.
 func status(report health.Report) string {
-	var text string
+	text := word(report)
 	switch {
 	case report.State == supervisor.StateStopping:
-		text = "stopping"
 		if root := problem(report, report.Path); root != nil && root.Waiting != "" {
 			text += ", waiting for " + root.Waiting
 		}
 	case report.State == supervisor.StateStarting:
-		text = "starting" + blame(report, report.Path)
+		text += blame(report, report.Path)
 	case len(report.Problems) == 0:
-		text = fmt.Sprintf("%s: %s", words(report.Status), tasks(report.Tasks-1)) // without the notifier
+		text += ": " + tasks(report.Tasks)
 	default:
-		text = words(report.Status) + blame(report, report.Problems[0].Path)
+		text += blame(report, report.Problems[0].Path)
 		if more := len(report.Problems) + report.More - 1; more > 0 {
 			text += fmt.Sprintf(" (and %d more)", more)
 		}
@@ -37,11 +36,16 @@ func status(report health.Report) string {
 	return oneLine(text)
 }
 
-func words(s health.Status) string {
-	switch s {
-	case health.StatusReady:
+// word is how a status begins. A new one is told at once.
+func word(report health.Report) string {
+	switch {
+	case report.State == supervisor.StateStopping:
+		return "stopping"
+	case report.State == supervisor.StateStarting:
+		return "starting"
+	case report.Status == health.StatusReady:
 		return "ready"
-	case health.StatusDegraded:
+	case report.Status == health.StatusDegraded:
 		return "ready, but degraded"
 	}
 	return "not ready"
@@ -73,7 +77,7 @@ func blame(report health.Report, path string) string {
 		text += " again, but not for long enough"
 	case !p.NextRetry.IsZero():
 		text += " until " + p.NextRetry.Format(time.TimeOnly)
-	case p.Reason != 0:
+	case p.Reason != 0 && p.State != supervisor.StateStuck: // the error of a stuck one says it
 		text += fmt.Sprintf(" (%v)", p.Reason)
 	}
 	if p.Error != "" {

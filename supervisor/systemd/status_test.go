@@ -19,7 +19,7 @@ func TestTheStatusIsOneLineForPeople(t *testing.T) {
 		report   health.Report
 		want     string
 	}{
-		{"all is well", health.Report{Status: health.StatusReady, State: running, Tasks: 13}, "ready: 12 tasks"},
+		{"all is well", health.Report{Status: health.StatusReady, State: running, Tasks: 12}, "ready: 12 tasks"},
 		{"a start that waits for nobody", health.Report{State: starting, Path: "/app"}, "starting"},
 		{"a start names the one that it waits for, however deep", health.Report{State: starting, Path: "/app", Problems: []health.Problem{
 			{Path: "/app", State: starting, Waiting: "/app/db"},
@@ -36,6 +36,9 @@ func TestTheStatusIsOneLineForPeople(t *testing.T) {
 		{"of several problems the worst is named", health.Report{Status: health.StatusNotReady, State: running, Path: "/app", More: 2, Problems: []health.Problem{
 			{Path: "/app/a", State: supervisor.StateStopping, Reason: events.ReasonStalled, Error: "old"}, {Path: "/app/b"},
 		}}, "not ready: /app/a stopping (stalled): old (and 3 more)"},
+		{"a stuck task is told by its error", health.Report{Status: health.StatusNotReady, State: running, Path: "/app", Problems: []health.Problem{
+			{Path: "/app/a", State: supervisor.StateStuck, Reason: events.ReasonTimeout, Error: "has not returned within its grace (timeout)"},
+		}}, "not ready: /app/a stuck: has not returned within its grace (timeout)"},
 		{"control characters are spaces", health.Report{Status: health.StatusNotReady, State: running, Problems: []health.Problem{
 			{Path: "/app/a", State: supervisor.StateFailed, Error: "one\n\ttwo\x00\x1bthree \xff"},
 		}}, "not ready: /app/a failed: one two three ?"},

@@ -14,6 +14,11 @@ import (
 // all of them, and keeps the cost of a busy tree down.
 const swarm = 50 * time.Millisecond
 
+// statusEvery is how often a STATUS is told at most while its word stays the same.
+// The service manager tells everybody who listens of each one, and people read no
+// faster.
+const statusEvery = 5 * time.Second
+
 // teller is one attempt of the task. It begins by telling everything: what a
 // failed attempt has told may not have arrived.
 type teller struct {
@@ -32,25 +37,37 @@ type teller struct {
 // run looks, tells what is new, and waits until it may be worth another look.
 func (t *teller) run(ctx context.Context) error {
 	for {
-		report := t.app.Readiness()
-		if err := t.tell(report); err != nil {
-			return err
-		}
-		ping, err := t.ping(time.Now())
+		report, now := t.app.Readiness(), time.Now()
+		held, err := t.tell(report, now)
 		if err != nil {
 			return err
 		}
-		if !t.wait(ctx, earlier(report.Due, ping)) {
-			return t.tell(t.app.Readiness()) // whoever is stopped first still says that the root stops
+		ping, err := t.ping(now)
+		if err != nil {
+			return err
+		}
+		if !t.wait(ctx, earlier(report.Due, earlier(held, ping))) {
+			return t.tellLast()
 		}
 	}
 }
 
-func (t *teller) tell(report health.Report) error {
-	if news := t.told.news(report); news != "" {
-		return t.send(news)
+// tell tells what is new, and returns when to look again because of what it has held
+// back, or zero.
+func (t *teller) tell(report health.Report, now time.Time) (held time.Time, err error) {
+	news, held := t.told.news(report, now)
+	if news == "" {
+		return held, nil
 	}
-	return nil
+	return held, t.send(news)
+}
+
+// tellLast tells what is new and holds nothing back, since nothing follows. So
+// whoever is stopped first still says that the root stops.
+func (t *teller) tellLast() error {
+	t.told.at = time.Time{}
+	_, err := t.tell(t.app.Readiness(), time.Now())
+	return err
 }
 
 // ping tells that the app is alive, if that is due and true, and returns when to
@@ -107,12 +124,14 @@ func earlier(a, b time.Time) time.Time {
 // told is what systemd has been told.
 type told struct {
 	ready, stopping bool
-	status          string
+	word, status    string
+	at              time.Time // of the status; zero before the first
 }
 
 // news returns what is to be told after a look, one assignment per line, or
-// nothing.
-func (t *told) news(report health.Report) string {
+// nothing. A status that comes too soon is held back: then there is another look to
+// take at the time held, at what is the case by then.
+func (t *told) news(report health.Report, now time.Time) (news string, held time.Time) {
 	var lines []string
 	switch stopping := report.State == supervisor.StateStopping; {
 	case stopping && !t.stopping:
@@ -122,9 +141,14 @@ func (t *told) news(report health.Report) string {
 		t.ready = true
 		lines = append(lines, daemon.SdNotifyReady)
 	}
-	if status := status(report); status != t.status {
-		t.status = status
+	word, status := word(report), status(report)
+	switch next := t.at.Add(statusEvery); {
+	case status == t.status:
+	case len(lines) == 0 && word == t.word && now.Before(next):
+		held = next
+	default:
+		t.word, t.status, t.at = word, status, now
 		lines = append(lines, "STATUS="+status)
 	}
-	return strings.Join(lines, "\n")
+	return strings.Join(lines, "\n"), held
 }

@@ -139,7 +139,7 @@ func TestReadyComesWithTheFirstReadinessAndStoppingWithTheStop(t *testing.T) {
 			{Name: "http", Task: actor.Func(serve)},
 		}}, 0)
 		s.said(time.Second, "0s STATUS=starting: /app/db starting")
-		s.said(time.Minute, "2.05s READY=1 STATUS=ready: 2 tasks")
+		s.said(time.Minute, "2.05s READY=1 STATUS=ready: 3 tasks")
 		s.stop()
 		<-s.ended
 		s.said(time.Minute, "1m0s STOPPING=1 STATUS=stopping")
@@ -149,7 +149,7 @@ func TestReadyComesWithTheFirstReadinessAndStoppingWithTheStop(t *testing.T) {
 func TestStoppingIsSaidWhenTheLameDuckTimeBegins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, supervisor.Config{LameDuck: 20 * time.Second, Children: []actor.Spec{{Name: "a", Task: actor.Func(serve)}}}, 0)
-		s.said(time.Second, "0s READY=1 STATUS=ready: 1 task")
+		s.said(time.Second, "0s READY=1 STATUS=ready: 2 tasks")
 		s.stop()
 		s.said(2*time.Second, "1.05s STOPPING=1 STATUS=stopping")
 		<-s.ended
@@ -163,13 +163,13 @@ func TestALateFailureIsAStatusAndTheRestIsWaitedFor(t *testing.T) {
 			Name: "db", Backoff: policy.Constant(10 * time.Second).WithJitter(policy.NoJitter),
 			Task: script(failsAfter(20*time.Second), serve),
 		}}}, 0)
-		s.said(time.Second, "0s READY=1 STATUS=ready: 1 task")
+		s.said(time.Second, "0s READY=1 STATUS=ready: 2 tasks")
 		until := clock(29 * time.Second)
 		s.said(time.Hour,
 			"20.05s STATUS=ready, but degraded: /app/db backing_off until "+until+": broken pipe",
 			"23s STATUS=not ready: /app/db backing_off until "+until+": broken pipe",
 			"30.05s STATUS=not ready: /app/db running again, but not for long enough: broken pipe",
-			"35s STATUS=ready: 1 task")
+			"35s STATUS=ready: 2 tasks")
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.looks > 12 {
@@ -181,7 +181,7 @@ func TestALateFailureIsAStatusAndTheRestIsWaitedFor(t *testing.T) {
 func TestABusyTreeIsNotLookedAtForEachEvent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, supervisor.Config{}, 0)
-		s.said(time.Second, "0s READY=1 STATUS=ready: 0 tasks")
+		s.said(time.Second, "0s READY=1 STATUS=ready: 1 task")
 		for i := range 10_000 {
 			h, err := s.Start(t.Context(), actor.Spec{Name: "job", Task: actor.Func(func(context.Context) error {
 				time.Sleep(time.Millisecond)
@@ -206,14 +206,14 @@ func TestABusyTreeIsNotLookedAtForEachEvent(t *testing.T) {
 func TestPingsComeAtHalfOfTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, supervisor.Config{}, 5*time.Second)
-		s.said(16*time.Second, "0s READY=1 STATUS=ready: 0 tasks", "0s WATCHDOG=1", "5s WATCHDOG=1", "10s WATCHDOG=1", "15s WATCHDOG=1")
+		s.said(16*time.Second, "0s READY=1 STATUS=ready: 1 task", "0s WATCHDOG=1", "5s WATCHDOG=1", "10s WATCHDOG=1", "15s WATCHDOG=1")
 	})
 }
 
 func TestAnEventDoesNotDelayAPing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, supervisor.Config{}, 5*time.Second)
-		s.said(4990*time.Millisecond, "0s READY=1 STATUS=ready: 0 tasks", "0s WATCHDOG=1")
+		s.said(4990*time.Millisecond, "0s READY=1 STATUS=ready: 1 task", "0s WATCHDOG=1")
 		if _, err := s.Start(t.Context(), actor.Spec{Name: "job", Task: actor.Func(serve)}); err != nil {
 			t.Fatal(err)
 		}
@@ -300,7 +300,7 @@ func TestAMissedBeatHoldsThePingBackUntilTheTaskHasReturned(t *testing.T) {
 func TestAFailureToSendIsRetriedAndThenEverythingIsSaid(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, supervisor.Config{LameDuck: 20 * time.Second, Children: []actor.Spec{{Name: "a", Task: actor.Func(serve)}}}, 10*time.Second)
-		s.said(time.Second, "0s READY=1 STATUS=ready: 1 task", "0s WATCHDOG=1")
+		s.said(time.Second, "0s READY=1 STATUS=ready: 2 tasks", "0s WATCHDOG=1")
 		s.failing(errors.New("no buffer space"))
 		time.Sleep(14 * time.Second)
 		tree := s.Tree()
@@ -322,7 +322,7 @@ func TestAFailureToSendIsRetriedAndThenEverythingIsSaid(t *testing.T) {
 func TestNothingIsSaidOfAStopThatIsNotTheApps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := open(t, supervisor.Config{Children: []actor.Spec{{Name: "a", Task: actor.Func(serve)}}}, 0)
-		s.said(time.Second, "0s READY=1 STATUS=ready: 1 task")
+		s.said(time.Second, "0s READY=1 STATUS=ready: 2 tasks")
 		if err := s.Remove(t.Context(), "systemd"); err != nil {
 			t.Error(err)
 		}
@@ -340,23 +340,104 @@ func TestWhatIsNewIsSaidOnce(t *testing.T) {
 	older := degraded
 	older.Problems = slices.Clone(degraded.Problems)
 	older.Problems[0].For = time.Hour
+	now := time.Now()
 	for _, row := range []struct {
 		sentence string
 		reports  []health.Report
 		want     []string
 	}{
-		{"an app that becomes ready", []health.Report{starting, ready, ready}, []string{"STATUS=starting", "READY=1\nSTATUS=ready: 1 task", ""}},
+		{"an app that becomes ready", []health.Report{starting, ready, ready}, []string{"STATUS=starting", "READY=1\nSTATUS=ready: 2 tasks", ""}},
 		{"degraded is ready, and ready is said once", []health.Report{degraded, ready},
-			[]string{"READY=1\nSTATUS=ready, but degraded: /app/a failed", "STATUS=ready: 1 task"}},
+			[]string{"READY=1\nSTATUS=ready, but degraded: /app/a failed", "STATUS=ready: 2 tasks"}},
 		{"how long a problem lasts is no news", []health.Report{degraded, older}, []string{"READY=1\nSTATUS=ready, but degraded: /app/a failed", ""}},
-		{"a stop is said once", []health.Report{ready, stopping, stopping}, []string{"READY=1\nSTATUS=ready: 1 task", "STOPPING=1\nSTATUS=stopping", ""}},
+		{"a stop is said once", []health.Report{ready, stopping, stopping}, []string{"READY=1\nSTATUS=ready: 2 tasks", "STOPPING=1\nSTATUS=stopping", ""}},
 		{"a start may end in a stop", []health.Report{starting, stopping}, []string{"STATUS=starting", "STOPPING=1\nSTATUS=stopping"}},
 	} {
 		var told told
 		for i, report := range row.reports {
-			if got := told.news(report); got != row.want[i] {
+			if got, _ := told.news(report, now); got != row.want[i] {
 				t.Errorf("%s: report %d is told as %q, want %q", row.sentence, i+1, got, row.want[i])
 			}
 		}
 	}
+}
+
+func TestAFlappingTaskIsNotAStatusPerFlap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		flaps := make([]actor.Func, 50, 51)
+		for i := range flaps {
+			flaps[i] = failsAfter(200 * time.Millisecond)
+		}
+		s := open(t, supervisor.Config{Children: []actor.Spec{{
+			Name: "cache", Task: script(append(flaps, serve)...), Optional: true, // it is up from 20 s on
+			Backoff: policy.Constant(200 * time.Millisecond).WithJitter(policy.NoJitter),
+		}}}, 0)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if n := len(s.lines); n < 4 || n > 8 {
+			t.Errorf("in 25 s of trouble it said\n%s", strings.Join(s.lines, "\n"))
+		}
+		if last := s.lines[len(s.lines)-1]; last != "25s STATUS=ready: 2 tasks" {
+			t.Errorf("the last that it said is %s", last)
+		}
+	})
+}
+
+func TestAStatusIsHeldBackAndTheLatestIsTold(t *testing.T) {
+	degraded := func(path string) health.Report {
+		return health.Report{Status: health.StatusDegraded, Path: "/app", State: supervisor.StateRunning, Problems: []health.Problem{
+			{Path: path, State: supervisor.StateFailed, Severity: health.Optional},
+		}}
+	}
+	ready := health.Report{Status: health.StatusReady, Path: "/app", State: supervisor.StateRunning, Tasks: 2}
+	unready, stopping := degraded("/app/d"), degraded("/app/e")
+	unready.Status, stopping.State = health.StatusNotReady, supervisor.StateStopping
+	const held = "held"
+	var told told
+	for _, row := range []struct {
+		at     time.Duration
+		report health.Report
+		want   string
+	}{
+		{0, degraded("/app/a"), "READY=1\nSTATUS=ready, but degraded: /app/a failed"},
+		{1 * time.Second, degraded("/app/b"), held},
+		{2 * time.Second, degraded("/app/a"), ""}, // as it was told
+		{3 * time.Second, degraded("/app/c"), held},
+		{5 * time.Second, degraded("/app/c"), "STATUS=ready, but degraded: /app/c failed"},
+		{6 * time.Second, unready, "STATUS=not ready: /app/d failed"},
+		{7 * time.Second, ready, "STATUS=ready: 2 tasks"},
+		{8 * time.Second, stopping, "STOPPING=1\nSTATUS=stopping"},
+	} {
+		now := time.Unix(0, 0).Add(row.at)
+		before := told.at
+		got, until := told.news(row.report, now)
+		if !until.IsZero() {
+			got = held + got
+			if !until.Equal(before.Add(statusEvery)) {
+				t.Errorf("after %v it is held until %v", row.at, until)
+			}
+		}
+		if got != row.want {
+			t.Errorf("after %v it is told %q, want %q", row.at, got, row.want)
+		}
+	}
+}
+
+func TestWhatWasHeldBackIsToldInTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fail := make(chan struct{})
+		s := open(t, supervisor.Config{Children: []actor.Spec{
+			{Name: "a", Task: failsAfter(time.Second), Restart: policy.Never, Optional: true},
+			{Name: "b", Task: actor.Func(func(context.Context) error { <-fail; return errBroken }), Restart: policy.Never, Optional: true},
+		}}, 0)
+		s.said(2*time.Second, "0s READY=1 STATUS=ready: 3 tasks", "1.05s STATUS=ready, but degraded: /app/a failed: broken pipe")
+		close(fail)
+		s.said(3 * time.Second)
+		if err := s.Remove(t.Context(), "systemd"); err != nil {
+			t.Error(err)
+		}
+		s.said(4*time.Second, "3s STATUS=ready, but degraded: /app/a failed: broken pipe (and 1 more)")
+	})
 }
