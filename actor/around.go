@@ -3,13 +3,15 @@ package actor
 import (
 	"context"
 	"errors"
+	"runtime/pprof"
 
 	"github.com/taskvisor/taskvisor/policy"
 )
 
 // Around is what a supervisor's Config puts around the attempts of its tasks: a
 // trace, a value for every task, a measurement. It is called at the beginning of
-// each attempt, on the attempt's goroutine, with what the attempt's context carries.
+// each attempt, on the attempt's goroutine. ctx carries what the attempt's context
+// does, so that FromContext and Logger know the task, but never ends.
 //
 // The context that it returns is derived from ctx; its values are the attempt's, its
 // cancellation is not. A nil one adds nothing. The function that it returns, which
@@ -21,13 +23,14 @@ type Around func(ctx context.Context, at Info) (values context.Context, done fun
 
 // enter calls what is around the attempt, the outermost first.
 func (a *Attempt) enter(around []Around) {
-	for _, f := range around {
-		values, done := f(a.values(), a.info())
+	for i, f := range around {
+		values, done := f(within{a.values(), a, i == 0}, a.info())
 		if values != nil {
 			if a.watch == nil {
 				a.watch = &watch{}
 			}
-			a.watch.values = values
+			a.watch.values = context.WithoutCancel(values)
+			pprof.SetGoroutineLabels(a.watch.values)
 		}
 		if done != nil {
 			a.mu.Lock()
@@ -36,6 +39,25 @@ func (a *Attempt) enter(around []Around) {
 			a.mu.Unlock()
 		}
 	}
+}
+
+// within is the values of an attempt, and whose they are.
+type within struct {
+	context.Context
+	attempt   *Attempt
+	outermost bool // the values are those of the actor's base
+}
+
+// Value returns the attempt and the labels of its goroutines before all else, since the
+// base may be that of a supervisor's attempt.
+func (w within) Value(key any) any {
+	switch {
+	case key == attemptKey{}:
+		return w.attempt
+	case key == labelsKey && w.outermost:
+		return w.attempt.actor.labelled(w.attempt.Generation()).Value(key)
+	}
+	return w.Context.Value(key)
 }
 
 // leave tells how the attempt ended to those that were around it, the innermost

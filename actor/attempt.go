@@ -75,7 +75,8 @@ func (a *Attempt) Number() int { return int(a.number) }
 // attempt was abandoned, or left by runtime.Goexit.
 func (a *Attempt) Generation() int { return int(a.generation) }
 
-// Began returns when the attempt was made.
+// Began returns when the attempt was made. It is a time on the clock of its
+// supervisor's start: good for differences, whatever the wall clock has done since.
 func (a *Attempt) Began() time.Time { return a.actor.terms.Epoch.Add(a.began) }
 
 // since returns how long ago the attempt was made.

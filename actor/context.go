@@ -90,8 +90,8 @@ func (a *Attempt) Value(key any) any {
 	switch key {
 	case attemptKey{}:
 		return a
-	case labelsKey: // made for those who ask: few do
-		return a.actor.labelled(a.Generation()).Value(key)
+	case labelsKey:
+		return a.labels()
 	}
 	if v := a.values().Value(key); v != nil {
 		return v
@@ -100,6 +100,15 @@ func (a *Attempt) Value(key any) any {
 		return e.context().Value(key)
 	}
 	return nil
+}
+
+// labels returns the labels of the attempt's goroutines, as package pprof keeps them.
+// They are made for those who ask: few do.
+func (a *Attempt) labels() any {
+	if a.watch != nil && a.watch.values != nil {
+		return a.watch.values.Value(labelsKey) // what is around may have added some
+	}
+	return a.actor.labelled(a.Generation()).Value(labelsKey)
 }
 
 // values is where the attempt's values come from.

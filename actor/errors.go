@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/taskvisor/taskvisor/internal/origin"
 	"github.com/taskvisor/taskvisor/policy"
 )
 
@@ -90,8 +91,8 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
 
-// Traces returns the stack.
-func (e *PanicError) Traces() string { return string(e.Stack) }
+// Traces returns the stack from where it panicked on, without what caught it.
+func (e *PanicError) Traces() string { return origin.Of(string(e.Stack)) }
 
 // Unwrap returns the panic's value if it is an error.
 func (e *PanicError) Unwrap() error {
@@ -108,8 +109,8 @@ type GoexitError struct {
 
 func (e *GoexitError) Error() string { return "the goroutine was ended by runtime.Goexit" }
 
-// Traces returns the stack.
-func (e *GoexitError) Traces() string { return string(e.Stack) }
+// Traces returns the stack from where it exited on, without what noticed it.
+func (e *GoexitError) Traces() string { return origin.Of(string(e.Stack)) }
 
 // StuckError names a task that did not return after its context had ended.
 type StuckError struct {

@@ -44,6 +44,9 @@ func TestAPanicIsAFailureWithItsValueAndStack(t *testing.T) {
 			if !strings.Contains(string(p.Stack), "actor_test.fall(") {
 				t.Errorf("the stack does not show who panicked:\n%s", p.Stack)
 			}
+			if first, _, _ := strings.Cut(p.Traces(), "\n"); !strings.Contains(first, "actor_test.fall(") {
+				t.Errorf("the traces begin with %q", first)
+			}
 		})
 	}
 }
@@ -104,6 +107,9 @@ func TestAGoexitIsAFailureAndTheTaskGoesOn(t *testing.T) {
 	}
 	if !strings.Contains(string(exit.Stack), "actor_test.exitGoroutine(") {
 		t.Errorf("the stack does not show who exited:\n%s", exit.Stack)
+	}
+	if first, _, _ := strings.Cut(exit.Traces(), "\n"); !strings.Contains(first, "actor_test.exitGoroutine(") {
+		t.Errorf("the traces begin with %q", first)
 	}
 }
 

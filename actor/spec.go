@@ -75,7 +75,8 @@ type Spec struct {
 	// supervisor.AutoShutdown. A significant child may not be restarted Always.
 	Significant bool
 	// Optional marks a declared child without which its supervisor is ready all the
-	// same: a cache, a reporter. It is started, restarted and listed like any other.
+	// same: a cache, a reporter. Its younger siblings do not wait for it, so that it
+	// cannot fail the start; else it is like any other.
 	Optional bool
 	// NoPermit exempts the attempts from the supervisor's Concurrency limit.
 	NoPermit bool

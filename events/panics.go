@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+
+	"github.com/taskvisor/taskvisor/internal/origin"
 )
 
 // HandlerPanic is the error of a handler that panicked or called runtime.Goexit.
@@ -21,8 +23,8 @@ func (e *HandlerPanic) Error() string {
 	return fmt.Sprintf("subscriber %q panicked: %v", e.Subscriber, e.Value)
 }
 
-// Traces returns the stack.
-func (e *HandlerPanic) Traces() string { return string(e.Stack) }
+// Traces returns the stack from where it panicked on, without what caught it.
+func (e *HandlerPanic) Traces() string { return origin.Of(string(e.Stack)) }
 
 // Unwrap returns the value if it is an error.
 func (e *HandlerPanic) Unwrap() error {

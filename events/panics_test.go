@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -65,6 +66,9 @@ func TestAPanicCostsOneEventAndIsToldToTheOthers(t *testing.T) {
 				}
 				if !bytes.Contains(fall.Stack, []byte("panics_test.go")) {
 					t.Errorf("the stack does not show the handler:\n%s", fall.Stack)
+				}
+				if first, _, _ := strings.Cut(fall.Traces(), "\n"); !strings.Contains(first, "events_test.Test") {
+					t.Errorf("the traces begin with %q", first)
 				}
 				if s := sub.Stats(); s.Delivered != 4 || s.Panics != 1 || s.LastPanic != error(fall) { //nolint:errorlint // the very value
 					t.Errorf("the figures are %+v", s)

@@ -212,7 +212,6 @@ func (r *run) unlink(c *child) {
 	}
 	c.linked = false
 	r.strike(c)
-	r.keepCounts(c)
 	if c.prev != nil {
 		c.prev.next = c.next
 	} else {

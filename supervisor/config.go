@@ -51,7 +51,9 @@ type Config struct {
 	// Measure leaves them out.
 	Bus *events.Bus
 	// Subscribers are subscribed to the bus for the length of each Run, and
-	// drained at its end. Without a bus, here or above, they get one of their own.
+	// drained at its end. Without a bus, here or above, they get one of their own. A
+	// handler that takes longer than that may still be busy when the next Run begins,
+	// and is called concurrently then.
 	Subscribers []events.Subscriber
 	// Around is put around every attempt of the tasks in the tree below, inside of
 	// what the supervisors above put there.
@@ -230,6 +232,7 @@ type settings struct {
 // resolve fills in what spec leaves open.
 func (d *Defaults) resolve(spec actor.Spec) *settings {
 	head := headOf(spec.Task)
+	spec.Name, spec.Task = "", nil // of one child only: it shall not be kept for the others
 	given := spec
 	if head != nil {
 		d = &Defaults{Backoff: d.Backoff, ResetAfter: d.ResetAfter, StartTimeout: head.startBound()}
@@ -285,11 +288,14 @@ func first[T comparable](values ...T) T {
 // given, field by field, because a Backoff may hold a function. Families share
 // nothing.
 func (set *settings) fits(spec *actor.Spec) bool {
+	if _, family := spec.Task.(Family); family {
+		return false
+	}
 	g := &set.given
 	return spec.Restart == g.Restart && spec.Every == g.Every && spec.MaxRetries == g.MaxRetries &&
 		spec.ResetAfter == g.ResetAfter && spec.Timeout == g.Timeout && spec.Stall == g.Stall &&
 		spec.Grace == g.Grace && spec.AwaitReady == g.AwaitReady && spec.StartTimeout == g.StartTimeout &&
 		spec.OnGiveUp == g.OnGiveUp && spec.OnPanic == g.OnPanic && spec.OnStuck == g.OnStuck &&
 		spec.Significant == g.Significant && spec.Optional == g.Optional && spec.NoPermit == g.NoPermit &&
-		spec.Backoff.Equal(g.Backoff) && set.head == nil && headOf(spec.Task) == nil
+		spec.Backoff.Equal(g.Backoff) && set.head == nil
 }

@@ -1,8 +1,8 @@
 package supervisor
 
 import (
-	"iter"
 	"strings"
+	"sync"
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
@@ -10,14 +10,15 @@ import (
 )
 
 // maxRows is how many of a supervisor's declared children are counted each by
-// itself. Those that come after are counted with the dynamic ones: an observer has
-// to keep a dozen series for each.
+// itself, and how many names below dynamic children of a tree are. What comes on top
+// is counted with the dynamic children: an observer has to keep dozens of series for
+// each row.
 const maxRows = 1000
 
 // dynamicRow is the row of all dynamic children together.
 const dynamicRow = 0
 
-// row is what is counted about one declared child, or about all that are counted
+// row is what a run counts about one declared child, or about all that are counted
 // together. A child's events are published under the row's pattern.
 type row struct {
 	pattern string // read only
@@ -25,8 +26,7 @@ type row struct {
 	tally
 }
 
-// tally is what has happened to the tasks of one row. It only grows: through all
-// lives of a task and, kept by the Supervisor, through all of its runs.
+// tally is what has happened to the tasks of one pattern. It only grows.
 type tally struct {
 	added, started, restarts, stuck, abandoned uint64
 	exits                                      [policy.Stopped + 1]uint64
@@ -47,7 +47,7 @@ func (t *tally) add(u *tally) {
 	}
 }
 
-// familyTally is what has happened to a supervisor.
+// familyTally is what has happened to the supervisors of one pattern.
 type familyTally struct {
 	runs, groups, exceeded uint64
 }
@@ -58,75 +58,103 @@ func (t *familyTally) add(u *familyTally) {
 	t.exceeded += u.exceeded
 }
 
-// past holds tallies of what is over, by pattern below a supervisor: "db" for its
-// child, "*/db" for that of a dynamic one, "" for itself.
-type past struct {
-	tasks    map[string]*tally
-	families map[string]*familyTally
-	// subscribers are those of the buses that runs have made, by name.
-	subscribers map[string]*map[*events.Metric]float64
+// books are what a tree has counted. A run counts in its own rows, under its own
+// lock, and is entered here while it lasts; at its end its counts come into the
+// totals. So counts go on through lives, runs and supervisors that are forgotten, and
+// whoever reads them finds each in exactly one place.
+//
+// The root keeps them; all supervisors below have them from their context.
+type books struct {
+	mu          sync.Mutex // taken before a run's own
+	tasks       map[string]*tally
+	families    map[string]*familyTally
+	subscribers map[string]sums // of buses that runs have made
+	open        map[*run]bool   // runs that last
+	folded      map[string]bool // patterns of declared children below dynamic ones
 }
 
-// maxPast bounds what is kept by name about supervisors that are gone. What comes on
-// top is kept together with the dynamic children.
-const maxPast = 10 * maxRows
+// sums are the figures of one subscriber.
+type sums map[*events.Metric]float64
 
-func (p *past) task(key string) *tally         { return entry(&p.tasks, key) }
-func (p *past) family(key string) *familyTally { return entry(&p.families, key) }
-
-func (p *past) subscriber(name string) map[*events.Metric]float64 {
-	of := entry(&p.subscribers, name)
-	if *of == nil {
-		*of = map[*events.Metric]float64{}
+func (b *books) begin(r *run) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.open == nil {
+		b.open = map[*run]bool{}
 	}
-	return *of
+	b.open[r] = true
 }
 
-func addAll(to, from map[*events.Metric]float64) {
-	for m, value := range from {
-		to[m] += value
+// settle takes over what a run has counted, since it is over.
+func (b *books) settle(r *run) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.open, r)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.rows {
+		entry(&b.tasks, r.rows[i].pattern).add(&r.rows[i].tally)
 	}
-}
-
-func entry[T any](m *map[string]*T, key string) *T {
-	if *m == nil {
-		*m = map[string]*T{}
+	entry(&b.families, r.pattern).add(&r.own)
+	if !r.ownsBus {
+		return
 	}
-	if t := (*m)[key]; t != nil {
-		return t
+	if b.subscribers == nil {
+		b.subscribers = map[string]sums{}
 	}
-	if len(*m) >= maxPast {
-		if key = "*"; (*m)[key] != nil {
-			return (*m)[key]
+	r.env.bus.Measure(func(m *events.Metric, value float64, labels ...string) {
+		name := labels[0]
+		if b.subscribers[name] == nil {
+			b.subscribers[name] = sums{}
 		}
+		if m.Counter {
+			b.subscribers[name][m] += value
+		}
+	})
+}
+
+// entry returns the value of a key, which is made if there is none.
+func entry[T any](m *map[string]*T, key string) *T {
+	t := (*m)[key]
+	if t == nil {
+		t = new(T)
+		if *m == nil {
+			*m = map[string]*T{}
+		}
+		(*m)[key] = t
 	}
-	t := new(T)
-	(*m)[key] = t
 	return t
 }
 
-// add takes over what q holds about a child whose key is below.
-func (p *past) add(below string, q *past) {
-	for key, t := range q.tasks {
-		p.task(under(below, key)).add(t)
+// fold says whether a declared child below a dynamic one may be counted by name: who
+// gives such children ever new names shall not make ever new series.
+func (b *books) fold(pattern string) (asDynamic bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.folded[pattern] {
+		return false
 	}
-	for key, t := range q.families {
-		p.family(under(below, key)).add(t)
+	if len(b.folded) >= maxRows {
+		return true
 	}
-	for name, figures := range q.subscribers {
-		addAll(p.subscriber(name), *figures)
+	if b.folded == nil {
+		b.folded = map[string]bool{}
 	}
+	b.folded[pattern] = true
+	return false
 }
 
-// under joins two patterns, either of which may be empty.
-func under(below, key string) string {
-	if below == "" || key == "" {
-		return below + key
+// patternOf returns the pattern of the i-th declared child of a supervisor, which has
+// the pattern at.
+func (b *books) patternOf(at, name string, i int) string {
+	pattern := at + "/" + name
+	if i >= maxRows || (strings.Contains(at, "/*") && b.fold(pattern)) {
+		return at + "/*"
 	}
-	return below + "/" + key
+	return pattern
 }
 
-// openRows makes the row of the dynamic children.
+// openRows finds the pattern of the run and makes the row of the dynamic children.
 func (r *run) openRows() {
 	r.pattern = r.path
 	if r.self != nil {
@@ -148,14 +176,14 @@ func patternOf(a *actor.Actor) string {
 	return a.Path()
 }
 
-// openRow gives a declared child a row of its own, if there is room.
-func (r *run) openRow(c *child) {
-	if len(r.rows) > maxRows {
+// openRow gives the i-th declared child a row of its own, if there is room.
+func (r *run) openRow(c *child, i int) {
+	pattern := r.env.books.patternOf(r.pattern, c.Name(), i)
+	if pattern == r.rows[dynamicRow].pattern {
 		return
 	}
-	pattern := c.Path()
-	if r.pattern != r.path {
-		pattern = r.pattern + "/" + c.Name()
+	if pattern == c.Path() {
+		pattern = c.Path() // shares its memory
 	}
 	c.rowAt = uint32(len(r.rows))
 	r.rows = append(r.rows, row{pattern: pattern})
@@ -163,85 +191,3 @@ func (r *run) openRow(c *child) {
 
 // row is where c is counted.
 func (c *child) row() *row { return &c.run.rows[c.rowAt] }
-
-// key is the row's pattern below its supervisor.
-func (r *run) key(of *row) string { return strings.TrimPrefix(of.pattern, r.pattern+"/") }
-
-// settle keeps what the run has counted, now that it is over.
-func (s *Supervisor) settle(r *run) {
-	s.countMu.Lock()
-	defer s.countMu.Unlock()
-	r.mu.Lock()
-	r.yield("", &s.past)
-	r.mu.Unlock()
-	s.current.Store(nil)
-}
-
-// yield moves what the run has counted, and begins again at zero.
-func (r *run) yield(key string, to *past) {
-	for i := range r.rows {
-		row := &r.rows[i]
-		to.task(under(key, r.key(row))).add(&row.tally)
-		row.tally = tally{}
-	}
-	to.family(key).add(&r.own)
-	to.add(key, &r.gone)
-	r.own, r.gone = familyTally{}, past{}
-	if r.ownsBus {
-		r.env.bus.Measure(func(m *events.Metric, value float64, labels ...string) {
-			if m.Counter {
-				addAll(to.subscriber(labels[0]), map[*events.Metric]float64{m: value})
-			}
-		})
-	}
-}
-
-// keepCounts takes over what a supervisor below has counted, since it is forgotten.
-func (r *run) keepCounts(c *child) {
-	if c.set.head != nil {
-		c.set.head.yield(r.key(c.row()), &r.gone)
-	}
-}
-
-// yield moves what s and the supervisors below it have counted. One that still runs
-// was abandoned: what it counts from now on is lost.
-func (s *Supervisor) yield(key string, to *past) {
-	s.countMu.Lock()
-	defer s.countMu.Unlock()
-	to.add(key, &s.past)
-	s.past = past{}
-	r := s.current.Load()
-	if r == nil {
-		for head, name := range s.cfg.families() {
-			head.yield(under(key, name), to)
-		}
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.yield(key, to)
-	for c := range r.families {
-		c.set.head.yield(under(key, r.key(c.row())), to)
-	}
-}
-
-// families yields the declared supervisors, and the keys under which they are
-// counted.
-func (c *Config) families() iter.Seq2[*Supervisor, string] {
-	return func(yield func(*Supervisor, string) bool) {
-		for i := range c.Children {
-			spec := &c.Children[i]
-			if fam, ok := spec.Task.(Family); ok && fam.Head() != nil && !yield(fam.Head(), rowName(spec.Name, i)) {
-				return
-			}
-		}
-	}
-}
-
-// rowName is the key of the i-th declared child.
-func rowName(name string, i int) string {
-	if i >= maxRows {
-		return "*"
-	}
-	return name
-}

@@ -3,145 +3,132 @@ package supervisor
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
 )
 
-// Measure reports the figures of Metrics about the supervisor and everything below
-// it: counts since the Supervisor was made, through all of its runs, and what is the
-// case now. The part of each supervisor is consistent in itself. What a supervisor
-// counted that is forgotten, because it was added at run time or removed, is
-// counted on by the one above. It takes a time that grows with the declared
-// children and not with the dynamic ones, but for supervisors among them.
+// Measure reports the figures of Metrics about a tree: counts since its root was
+// made, through all of its runs, and what is the case now. Ask the root; a supervisor
+// in a tree reports its part of it while it runs, and what it declares while it does
+// not. The part of each supervisor is consistent in itself.
+//
+// It looks at each supervisor that runs under its lock, one after the other, and takes
+// a time that grows with the declared children and with the supervisors, but not with
+// the dynamic children. A supervisor that starts or ends meanwhile waits for it.
 func (s *Supervisor) Measure(report func(m *events.Metric, value float64, labels ...string)) {
 	c := census{
-		tasks: map[string]*row{}, families: map[string]*family{},
-		subscribers: map[string]map[*events.Metric]float64{},
+		tasks: map[string]*row{}, families: map[string]*family{}, subscribers: map[string]sums{},
+		looked: map[*Supervisor]bool{},
 	}
-	at := s.cfg.rootPath()
-	if r := s.current.Load(); r != nil {
-		at = r.pattern
+	r := s.current.Load()
+	if r == nil {
+		c.books, c.at = s.ownBooks(), strings.TrimSuffix(s.cfg.rootPath(), "/")
+		c.readBooks()
+		c.declared(place{s, c.at, s.cfg.Bus != nil})
+	} else {
+		c.books, c.at, c.part = r.env.books, r.pattern, r.isSelf()
+		c.readBooks()
 	}
-	if at == "/" {
-		at = ""
+	for _, p := range c.below {
+		c.declared(p)
 	}
-	s.count(at, &c, false)
 	c.report(report)
 }
 
 // census is the figures of a tree by pattern, and by subscriber.
 type census struct {
+	books       *books
+	at          string // only what has this pattern, or is below it
+	part        bool   // it is not the root's
 	tasks       map[string]*row
 	families    map[string]*family
-	subscribers map[string]map[*events.Metric]float64
+	subscribers map[string]sums
+	looked      map[*Supervisor]bool // those that run, and those whose declarations were read
+	below       []place              // supervisors below those that run
+}
+
+// place is a supervisor that may or may not run.
+type place struct {
+	head    *Supervisor
+	pattern string
+	foreign bool // its bus is for whoever made it
 }
 
 // family is the figures of the supervisors of one pattern.
 type family struct {
 	familyTally
+	met                  bool // there is such a supervisor
 	up, zombies          int
 	restarts, allowed    int // of the intensity
 	used, waiting, limit int // of the permits
 }
 
 func (c *census) task(pattern string) *row {
-	t := c.tasks[pattern]
-	if t == nil {
-		t = &row{pattern: pattern}
-		c.tasks[pattern] = t
-	}
+	t := entry(&c.tasks, pattern)
+	t.pattern = pattern
 	return t
 }
 
-func (c *census) family(pattern string) *family {
-	f := c.families[pattern]
-	if f == nil {
-		f = &family{}
-		c.families[pattern] = f
+func (c *census) subscriber(name string) sums {
+	if c.subscribers[name] == nil {
+		c.subscribers[name] = sums{}
 	}
-	return f
+	return c.subscribers[name]
 }
 
-// subscriber returns the figures of a name, which is reported from now on.
-func (c *census) subscriber(name string) map[*events.Metric]float64 {
-	of := c.subscribers[name]
-	if of == nil {
-		of = map[*events.Metric]float64{}
-		c.subscribers[name] = of
-	}
-	return of
+func (c *census) includes(pattern string) bool {
+	below, ok := strings.CutPrefix(pattern, c.at)
+	return ok && (below == "" || below[0] == '/')
 }
 
-// count adds what s and the supervisors below know, under the pattern at. Locks are
-// held from the top down, so that what moves from one supervisor to the one above is
-// found in exactly one of them. The subscribers of a foreign bus are for whoever made
-// it.
-func (s *Supervisor) count(at string, c *census, foreign bool) {
-	foreign = foreign || s.cfg.Bus != nil
-	if !foreign {
-		for _, sub := range s.cfg.Subscribers {
-			c.subscriber(sub.Name)
+// readBooks adds what the tree has counted, and what is the case in the runs that
+// last.
+func (c *census) readBooks() {
+	b := c.books
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	for pattern, t := range b.tasks {
+		if c.includes(pattern) {
+			c.task(pattern).add(t)
 		}
 	}
-	f := c.family(at)
-	f.allowed += s.cfg.Intensity.Restarts
-	c.task(at + "/*")
-
-	s.countMu.Lock()
-	defer s.countMu.Unlock()
-	c.over(at, &s.past)
-	if r := s.current.Load(); r != nil {
-		r.count(at, c, foreign)
-		return
+	for pattern, t := range b.families {
+		if c.includes(pattern) {
+			entry(&c.families, pattern).add(t)
+		}
 	}
-	for i := range s.cfg.Children {
-		c.task(at + "/" + rowName(s.cfg.Children[i].Name, i)).states[StateStopped]++
+	if !c.part {
+		for name, of := range b.subscribers {
+			to := c.subscriber(name)
+			for m, value := range of {
+				to[m] += value
+			}
+		}
 	}
-	for head, name := range s.cfg.families() {
-		head.count(at+"/"+name, c, foreign)
-	}
-}
-
-// over adds what is over.
-func (c *census) over(at string, p *past) {
-	for key, t := range p.tasks {
-		c.task(at + "/" + key).add(t)
-	}
-	for key, t := range p.families {
-		c.family(under(at, key)).add(t)
-	}
-	for name, figures := range p.subscribers {
-		addAll(c.subscriber(name), *figures)
+	for r := range b.open {
+		if c.includes(r.pattern) {
+			c.looked[r.s] = true
+			c.readRun(r, now)
+		}
 	}
 }
 
-// count adds what the run and the supervisors below know.
-func (r *run) count(at string, c *census, foreign bool) {
+func (c *census) readRun(r *run, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.ownsBus {
-		r.env.bus.Measure(func(m *events.Metric, value float64, labels ...string) {
-			c.subscriber(labels[0])[m] += value
-		})
-	}
-	c.over(at, &r.gone)
 	for i := range r.rows {
 		from := &r.rows[i]
-		to := c.task(at + "/" + r.key(from))
+		to := c.task(from.pattern)
 		to.add(&from.tally)
 		for s, n := range from.states {
 			to.states[s] += n
 		}
 	}
-	r.countFamily(c.family(at), time.Now())
-	for ch := range r.families {
-		ch.set.head.count(at+"/"+r.key(ch.row()), c, foreign)
-	}
-}
-
-func (r *run) countFamily(f *family, now time.Time) {
+	f := c.met(r.cfg, r.pattern)
 	f.add(&r.own)
 	r.noteState(now)
 	if r.shown == StateRunning || r.shown == StateRestarting {
@@ -154,6 +141,48 @@ func (r *run) countFamily(f *family, now time.Time) {
 		f.used += used
 		f.waiting += waiting
 		f.limit += limit
+	}
+	if r.ownsBus {
+		r.env.bus.Measure(func(m *events.Metric, value float64, labels ...string) {
+			c.subscriber(labels[0])[m] += value
+		})
+	}
+	for ch := range r.families {
+		c.below = append(c.below, place{ch.set.head, ch.row().pattern, r.env.bus != nil})
+	}
+}
+
+// met returns the figures of a supervisor that there is.
+func (c *census) met(cfg *Config, pattern string) *family {
+	f := entry(&c.families, pattern)
+	f.met = true
+	f.allowed += cfg.Intensity.Restarts
+	return f
+}
+
+// declared adds what a supervisor declares that does not run, and those below it. It
+// asks the user's Families, so no lock is held.
+func (c *census) declared(p place) {
+	if c.looked[p.head] {
+		return
+	}
+	c.looked[p.head] = true
+	cfg := &p.head.cfg
+	c.met(cfg, p.pattern).limit += cfg.Concurrency
+	c.task(p.pattern + "/*")
+	p.foreign = p.foreign || cfg.Bus != nil
+	if !p.foreign {
+		for _, sub := range cfg.Subscribers {
+			c.subscriber(sub.Name)
+		}
+	}
+	for i := range cfg.Children {
+		spec := &cfg.Children[i]
+		pattern := c.books.patternOf(p.pattern, spec.Name, i)
+		c.task(pattern).states[StateStopped]++
+		if head := headOf(spec.Task); head != nil {
+			c.declared(place{head, pattern, p.foreign || len(cfg.Subscribers) > 0})
+		}
 	}
 }
 
@@ -194,10 +223,13 @@ func (t *row) report(report func(m *events.Metric, value float64, labels ...stri
 }
 
 func (f *family) report(name string, report func(m *events.Metric, value float64, labels ...string)) {
-	report(upMetric, float64(f.up), name)
 	report(runsMetric, float64(f.runs), name)
 	report(groupsMetric, float64(f.groups), name)
 	report(exceededMetric, float64(f.exceeded), name)
+	if !f.met && !strings.Contains(name, "/*") { // it was removed; of dynamic ones, there may be none at the moment
+		return
+	}
+	report(upMetric, float64(f.up), name)
 	report(intensityMetric, float64(f.restarts), name)
 	report(intensityLimitMetric, float64(f.allowed), name)
 	report(zombiesMetric, float64(f.zombies), name)

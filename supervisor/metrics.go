@@ -25,7 +25,7 @@ var (
 	}
 	endedMetric = &events.Metric{
 		Name: "attempts_ended_total", Counter: true, Labels: []string{"task", "exit"},
-		Help: "Attempts that ended, by how. Those that were abandoned when their task was to end are not among them.",
+		Help: "Attempts that ended, by how. One that was abandoned because its task or its group was stopped is not among them.",
 	}
 	restartsMetric = &events.Metric{
 		Name: "task_restarts_total", Counter: true, Labels: []string{"task"},

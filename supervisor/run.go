@@ -49,7 +49,6 @@ type run struct {
 	rows         []row           // the slice itself is read only
 	note         events.Event    // see blank
 	own          familyTally
-	gone         past // of supervisors below that were forgotten
 	lastPosition uint64
 	dynamic      int
 	alive        int // children that have a goroutine
@@ -82,6 +81,7 @@ type env struct {
 	permits *permits
 	logger  *slog.Logger
 	around  []actor.Around
+	books   *books
 	tree    uint64
 }
 
@@ -118,6 +118,9 @@ func newRun(s *Supervisor, ctx context.Context, subs []events.Subscriber) *run {
 	} else if r.env.bus == nil && len(subs) > 0 {
 		r.env.bus, r.ownsBus = &events.Bus{}, true
 	}
+	if r.env.books == nil {
+		r.env.books = s.ownBooks()
+	}
 	if s.cfg.Concurrency > 0 {
 		r.env.permits = &permits{limit: s.cfg.Concurrency, up: r.env.permits}
 	}
@@ -153,7 +156,7 @@ func (r *run) declare() {
 		set, _ := r.known(spec) // has been validated
 		c := r.newChild(spec, set)
 		c.declared = true
-		r.openRow(c)
+		r.openRow(c, i)
 		r.link(c)
 		if c.set.terms.Spec.Significant {
 			r.significant++

@@ -47,7 +47,7 @@ func (r *run) stepStart(now time.Time) (until time.Time) {
 
 // launchInOrder launches a child for which its younger siblings wait.
 func (r *run) launchInOrder(c *child, now time.Time) {
-	if c.set.terms.Spec.AwaitReady {
+	if c.set.terms.Spec.AwaitReady && !c.set.terms.Spec.Optional {
 		r.unready, r.readyBy = c, after(now, c.set.terms.Spec.StartTimeout)
 	}
 	r.launch(c, now)

@@ -29,10 +29,11 @@ type Supervisor struct {
 	isUp bool          // guarded by upMu: the present run has started
 	up   chan struct{} // guarded by upMu: made for those that wait, closed when it has, or has ended before
 
-	current atomic.Pointer[run] // cleared under countMu
+	booksOnce sync.Once
+	books     *books // of the tree whose root it is; set once, see ownBooks
 
-	countMu sync.Mutex // taken before the run's own lock, and after the parent's
-	past    past       // guarded by countMu
+	current atomic.Pointer[run]
+
 	// stopBy is when the parent wants the present run to have stopped, in
 	// nanoseconds since the epoch; 0 when it has not said.
 	stopBy atomic.Int64
@@ -93,7 +94,8 @@ func (s *Supervisor) run(ctx context.Context, subs []events.Subscriber) error {
 	if err != nil {
 		return err
 	}
-	defer s.settle(r)
+	defer s.current.Store(nil)
+	defer r.env.books.settle(r)
 	defer s.setUp(false)
 	defer r.drain()
 	if err := r.subscribe(subs); err != nil {
@@ -169,6 +171,12 @@ func (c *Config) rootPath() string {
 	return "/" + c.Name
 }
 
+// ownBooks are used when the supervisor is a root.
+func (s *Supervisor) ownBooks() *books {
+	s.booksOnce.Do(func() { s.books = &books{} })
+	return s.books
+}
+
 // lastTree numbers the supervisors of the process that were roots.
 var lastTree atomic.Uint64
 
@@ -224,6 +232,7 @@ func (s *Supervisor) begin(ctx context.Context, subs []events.Subscriber) (*run,
 	if !s.current.CompareAndSwap(nil, r) {
 		return nil, actor.Fatal(fmt.Errorf("run %s: %w", r.name(), ErrRunning))
 	}
+	r.env.books.begin(r)
 	if !r.isSelf() {
 		s.stopBy.Store(0) // left by a tree that it was in
 	}

@@ -26,20 +26,7 @@ func (w *Writer) appendStacks(b []byte, e *events.Event) []byte {
 		return b
 	}
 	w.lastTraced = traced
-	return indent(b, origin(traced.Traces()))
-}
-
-// origin drops what caught the panic from the top of its stack: the goroutine's
-// headline and all down to the frame of panic itself, or of Goexit.
-func origin(stack string) []string {
-	lines := strings.Split(strings.TrimSpace(stack), "\n")
-	for i, line := range lines {
-		thrown := strings.HasPrefix(line, "panic(") || strings.HasPrefix(line, "runtime.Goexit(")
-		if thrown && i+2 < len(lines) { // a frame has two lines
-			return lines[i+2:]
-		}
-	}
-	return lines
+	return indent(b, strings.Split(strings.TrimSpace(traced.Traces()), "\n"))
 }
 
 // indent appends the lines, as many as MaxStack allows.

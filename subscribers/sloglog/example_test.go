@@ -45,8 +45,8 @@ func ExampleNew() {
 	})
 	_ = app.Run(context.Background())
 	// Output:
-	// level=WARN msg="attempt failed" kind=attempt_ended path=/app/job attempt=1 generation=1 exit=failed error="connection refused"
-	// level=INFO msg="task recovered" kind=attempt_ended path=/app/job attempt=4 generation=1 exit=succeeded failures=3 repeats=2
+	// level=WARN msg="attempt failed" kind=attempt_ended path=/app/job attempt=1 exit=failed error="connection refused"
+	// level=INFO msg="task recovered" kind=attempt_ended path=/app/job attempt=4 exit=succeeded failures=3 repeats=2
 	// level=INFO msg="supervisor started" kind=supervisor_started path=/app
 	// level=INFO msg="supervisor stopping" kind=supervisor_stopping path=/app
 	// level=INFO msg="supervisor stopped" kind=supervisor_stopped path=/app

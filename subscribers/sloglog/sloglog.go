@@ -18,11 +18,13 @@
 //
 // The attributes stand side by side, without a group: seq, kind, path, id, attempt,
 // generation, exit, outcome, reason, delay, elapsed, count, error and subscriber, each
-// of them if its event says it, as [events.Event.LogValue] does. The error is handed
-// over as an error. These may follow:
+// of them if its event says it, as [events.Event.LogValue] does, but for the generation,
+// which is there from the second on. The error is handed over as an error. These may
+// follow:
 //
 //	failures  how many failures of the streak there have been, from the second on
 //	repeats   how many of them have made no record since the last one
+//	healthy   how long an attempt had been running that has recovered, from Healthy on
 //	stack     where a panic happened, or where a stuck task is
 //
 // # Levels
@@ -33,6 +35,15 @@
 // A logger that is not enabled for a level costs next to nothing, and what it does
 // not take has made no record: it is among the repeats of the next one that it takes.
 // Sampling is the logger's own affair.
+//
+// # Bursts
+//
+// The queue of the subscriber has room for 65,536 events, as many short tasks that are
+// started together come and go faster than an event is handled, and the failures among
+// them must not get lost. Who expects more, or less, changes the Queue:
+//
+//	logs := sloglog.New(nil).Subscriber()
+//	logs.Queue = events.MaxQueue
 //
 // # Streaks
 //
@@ -49,15 +60,26 @@
 //   - one error, in place of the warning, for the failure that is number EscalateAfter,
 //     whatever the texts.
 //   - one "task recovered", an Info, when it is over, if it had that error, or failures
-//     without a record. It takes the place of the record of the attempt that succeeded,
-//     or was stopped after a healthy run, and stands before that of a failure after
-//     one. A service that runs on ends no attempt, so its recovery is told when it says
-//     that it is ready, provided that no attempt of the streak had come so far before
-//     it failed. If it fails soon after, the streak goes on, without another error.
+//     without a record: see below.
 //   - the rest as the repeats of the task's end, which is an Info at least if there are
 //     any.
 //
 // So the records of failures and all the repeats add up to the failures that there were.
+//
+// A recovery is told by the first event that shows it:
+//
+//   - The attempt says that it is ready, and no attempt of the streak had come so far
+//     before it failed. If it fails soon after, the streak goes on, without another error.
+//   - The attempt succeeds, or is stopped after a healthy run. The recovery takes the
+//     place of the record of that. It stands before the record of a failure after such a
+//     run, at the same time, and healthy says since when all was well.
+//   - The attempt runs on, and anything is heard of any task when it has run for as long as
+//     Healthy: since it started, or since it was ready if an attempt of the streak had come
+//     so far. The recovery has the fields of the event that said so, and the time at which
+//     it is told. Nothing wakes a logger up, so in a tree where nothing happens that may
+//     be late. It is left to the end of the attempt if an attempt of the streak ran into
+//     its timeout, as this one may hang too, if the attempt was told to stop before, or
+//     if events were lost.
 //
 // Restarts of a group, by the path of their supervisor, and panics of a subscriber are
 // told in the same way and with the levels of their events, but never escalated. They
@@ -69,13 +91,14 @@
 // # Stacks
 //
 // A stack is written once: with the first record of its failure, and not with those
-// that repeat it or carry it up the tree. A stuck task shows its stacks when it is told
+// that repeat it or carry it up the tree. That of a panic begins where it happened. A stuck task shows its stacks when it is told
 // to be stuck for the first time.
 package sloglog
 
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/taskvisor/taskvisor/events"
@@ -83,8 +106,8 @@ import (
 )
 
 // Logger is an [events.Handler] that writes records. Its zero value is ready and
-// writes to slog.Default(). A Logger is for one subscription: it is called by one
-// goroutine. Its fields are set before that and not changed afterwards.
+// writes to slog.Default(). A Logger is for one tree. Its fields are set before it is
+// subscribed and not changed afterwards.
 type Logger struct {
 	// Log is where the records go. Nil means slog.Default(), as it is at each event.
 	Log *slog.Logger
@@ -98,20 +121,24 @@ type Logger struct {
 	// Zero means policy.DefaultResetAfter, a minute.
 	Healthy time.Duration
 
-	reporter report.Reporter
+	mu       sync.Mutex      // one line after the other, also when two runs overlap
+	reporter report.Reporter // guarded by mu
 }
 
 // New returns a Logger that writes to l. Nil means slog.Default(), as it is at each
 // event.
 func New(l *slog.Logger) *Logger { return &Logger{Log: l} }
 
-// Subscriber returns a subscriber named "slog" that is given all events.
+// Subscriber returns a subscriber named "slog" that is given all events. It has a large
+// Queue, of which only that is used where events wait, and which may be changed.
 func (l *Logger) Subscriber() events.Subscriber {
-	return events.Subscriber{Name: "slog", Handler: l}
+	return events.Subscriber{Name: "slog", Handler: l, Queue: report.Queue}
 }
 
 // Handle writes what there is to say about e.
 func (l *Logger) Handle(e events.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	log := l.Log
 	if log == nil {
 		log = slog.Default()

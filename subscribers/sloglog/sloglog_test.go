@@ -18,7 +18,7 @@ import (
 var (
 	noon    = time.Date(2024, 5, 17, 12, 0, 0, 0, time.UTC)
 	failure = events.Event{
-		Seq: 7, Kind: events.AttemptEnded, At: noon, ID: 3, Path: "/app/db", Attempt: 2, Generation: 1, Exit: policy.Failed,
+		Seq: 7, Kind: events.AttemptEnded, At: noon, ID: 3, Path: "/app/db", Attempt: 2, Generation: 2, Exit: policy.Failed,
 		Elapsed: 40 * time.Millisecond, Err: errors.New("connection refused"),
 	}
 )

@@ -6,12 +6,21 @@
 //
 // The entries have the messages, the keys and the levels of the records of package
 // sloglog, whose doc describes them: what a streak of failures is, how often it is
-// told, and where the stacks stand. The fields are typed. An error is written by zap's
+// told, where the stacks stand, and how large the queue is. The fields are typed. An error is written by zap's
 // own rules, which may add the keys errorVerbose and errorCauses for those that have
 // more to say.
 //
 // The time of an entry is that of its event. It has no caller and no stack trace of
 // zap's, whatever the logger's options: they would show the subscriber.
+//
+// What a task logs itself, by actor.Logger, goes to log/slog and not through here. For
+// both to have the same core, make a handler of it with go.uber.org/zap/exp/zapslog, which
+// is a module of its own, and set it as the Logger of the supervisor:
+//
+//	supervisor.Config{
+//		Logger:      slog.New(zapslog.NewHandler(logger.Core())),
+//		Subscribers: []events.Subscriber{zaplog.New(logger).Subscriber()},
+//	}
 //
 // The logger is its owner's. Who buffers it calls Sync after the supervisor's Run, at
 // whose end the subscribers have been given the time to handle what was queued.
@@ -19,6 +28,7 @@ package zaplog
 
 import (
 	"log/slog"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -29,8 +39,8 @@ import (
 )
 
 // Logger is an [events.Handler] that writes entries. Its zero value is ready and
-// writes to zap.L(). A Logger is for one subscription: it is called by one goroutine.
-// Its fields are set before that and not changed afterwards.
+// writes to zap.L(). A Logger is for one tree. Its fields are set before it is
+// subscribed and not changed afterwards.
 type Logger struct {
 	// Log is where the entries go. Nil means zap.L(), as it is at each event.
 	Log *zap.Logger
@@ -44,21 +54,25 @@ type Logger struct {
 	// Zero means policy.DefaultResetAfter, a minute.
 	Healthy time.Duration
 
-	reporter report.Reporter
-	seen     *zap.Logger // the one that was written to last
-	bare     *zap.Logger // seen, without caller and stack trace
+	mu       sync.Mutex      // one line after the other, also when two runs overlap
+	reporter report.Reporter // guarded by mu
+	seen     *zap.Logger     // the one that was written to last
+	bare     *zap.Logger     // seen, without caller and stack trace
 }
 
 // New returns a Logger that writes to l. Nil means zap.L(), as it is at each event.
 func New(l *zap.Logger) *Logger { return &Logger{Log: l} }
 
-// Subscriber returns a subscriber named "zap" that is given all events.
+// Subscriber returns a subscriber named "zap" that is given all events. It has a large
+// Queue, of which only that is used where events wait, and which may be changed.
 func (l *Logger) Subscriber() events.Subscriber {
-	return events.Subscriber{Name: "zap", Handler: l}
+	return events.Subscriber{Name: "zap", Handler: l, Queue: report.Queue}
 }
 
 // Handle writes what there is to say about e.
 func (l *Logger) Handle(e events.Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	log := l.logger()
 	core := log.Core()
 	enabled := func(level slog.Level) bool { return core.Enabled(levelOf(level)) }

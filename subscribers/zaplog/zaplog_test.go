@@ -24,7 +24,7 @@ var (
 	noon    = time.Date(2024, 5, 17, 12, 0, 0, 0, time.UTC)
 	boom    = &actor.PanicError{Value: "boom", Stack: []byte("main.work()\n\t/src/main.go:7\n")}
 	failure = events.Event{
-		Seq: 7, Kind: events.AttemptEnded, At: noon, ID: 3, Path: "/app/db", Attempt: 2, Generation: 1, Exit: policy.Panicked,
+		Seq: 7, Kind: events.AttemptEnded, At: noon, ID: 3, Path: "/app/db", Attempt: 2, Generation: 2, Exit: policy.Panicked,
 		Elapsed: 40 * time.Millisecond, Err: boom,
 	}
 )
@@ -46,7 +46,7 @@ func TestAnEntryIsItsEventWithTypedFields(t *testing.T) {
 		zap.String("path", "/app/db"),
 		zap.Uint64("id", 3),
 		zap.Int64("attempt", 2),
-		zap.Int64("generation", 1),
+		zap.Int64("generation", 2),
 		zap.String("exit", "panicked"),
 		zap.Duration("elapsed", 40*time.Millisecond),
 		zap.NamedError("error", boom),

@@ -6,10 +6,15 @@ import (
 )
 
 // Attrs returns the fields of the line: those of the event, under the keys of its
-// LogValue, then failures, repeats and stack, as far as they are said. The error is
-// an error, or its text if that can only be had by means of fmt.
+// LogValue, then failures, repeats, healthy and stack, as far as they are said. The first
+// generation is not: hardly any task has a second one. The error is an error, or its text
+// if that can only be had by means of fmt.
 func (l *Line) Attrs() []slog.Attr {
-	as := l.Event.LogValue().Group()
+	e := l.Event
+	if e.Generation == 1 {
+		e.Generation = 0
+	}
+	as := e.LogValue().Group()
 	for i, a := range as {
 		if a.Key == "error" {
 			as[i] = slog.Any(a.Key, printable(l.Event.Err))
@@ -20,6 +25,9 @@ func (l *Line) Attrs() []slog.Attr {
 	}
 	if l.Repeats != 0 {
 		as = append(as, slog.Uint64("repeats", l.Repeats))
+	}
+	if l.Healthy != 0 {
+		as = append(as, slog.Duration("healthy", l.Healthy))
 	}
 	if l.Stack != "" {
 		as = append(as, slog.String("stack", l.Stack))

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"maps"
@@ -101,6 +102,14 @@ func refuse() error { return errors.New("connection refused\nby 10.0.0.1") }
 
 func explode() error { panic("boom") }
 
+// pause returns after d, or when the task is told to stop.
+func pause(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}
+
 func TestAStormOfFailuresIsAHandfulOfLines(t *testing.T) {
 	const storm = 1000 // of a tenth of a second each
 	lines := about("/app/db", run(t, slog.LevelInfo, actor.Spec{Name: "db", Task: failing(storm, refuse)}))
@@ -149,6 +158,80 @@ func TestAPanicIsWrittenWithItsStackOnce(t *testing.T) {
 	}
 }
 
+// A burst makes tens of thousands of events faster than they can be written down.
+func TestOfABurstOfTasksTheFailuresAreWritten(t *testing.T) {
+	const burst, bad = 10_000, 100
+	tasks := make([]actor.Spec, burst)
+	for i := range tasks {
+		tasks[i] = actor.Spec{Name: fmt.Sprint("job-", i), Task: failing(0, nil), Restart: policy.Never}
+		if i%(burst/bad) == 0 {
+			tasks[i].Task = failing(1, refuse)
+		}
+	}
+	for name, logger := range loggers {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			synctest.Test(t, func(t *testing.T) {
+				var app *supervisor.Supervisor
+				app = supervisor.New(supervisor.Config{
+					Name: "app", EndWhenEmpty: true, Subscribers: []events.Subscriber{logger(&out, slog.LevelInfo)},
+					Children: []actor.Spec{{Name: "starter", Task: actor.Func(func(ctx context.Context) error {
+						_, err := app.StartAll(ctx, tasks...)
+						return err
+					})}},
+				})
+				_ = app.Run(t.Context()) // which tells the failures too
+			})
+			written := map[any]int{}
+			for _, l := range decode(t, &out) {
+				written[l["msg"]]++
+			}
+			if written["attempt failed"] != bad || written["task failed"] != bad || written["events lost"] != 0 {
+				t.Errorf("of %d failures there are %v", bad, written)
+			}
+		})
+	}
+}
+
+// A task is up for a moment each time it fails, and then runs on. Its sibling comes and goes.
+func TestARecoveryIsToldWhileTheTaskRuns(t *testing.T) {
+	const flaps = 18
+	flap := actor.Func(func(ctx context.Context) error {
+		actor.Ready(ctx)
+		info, _ := actor.FromContext(ctx)
+		up := time.Millisecond
+		if info.Attempt > flaps {
+			up = 10 * time.Minute
+		}
+		pause(ctx, up)
+		return refuse()
+	})
+	noisy := actor.Func(func(ctx context.Context) error {
+		pause(ctx, 20*time.Second)
+		return nil
+	})
+	lines := about("/app/db", run(t, slog.LevelInfo,
+		actor.Spec{Name: "db", Task: flap, MaxRetries: flaps, OnGiveUp: policy.GiveUpEscalate},
+		actor.Spec{Name: "noisy", Task: noisy, Restart: policy.Always}))
+
+	var messages []string
+	for _, l := range lines {
+		messages = append(messages, l["level"].(string)+" "+l["msg"].(string))
+	}
+	want := []string{"WARN attempt failed", "ERROR attempt keeps failing", "INFO task recovered", "WARN attempt failed", "ERROR task failed"}
+	if !reflect.DeepEqual(messages, want) {
+		t.Fatalf("the lines are %q, want %q", messages, want)
+	}
+	recovered := lines[2]
+	healthy := time.Duration(recovered["healthy"].(float64))
+	if healthy < policy.DefaultResetAfter || healthy > policy.DefaultResetAfter+21*time.Second {
+		t.Errorf("the recovery is told %v after the task was ready", healthy)
+	}
+	if recovered["failures"] != float64(flaps) || recovered["repeats"] != float64(flaps-5) || recovered["time"] == lines[3]["time"] {
+		t.Errorf("the recovery is %v", recovered)
+	}
+}
+
 // The run of a task that succeeds at once, at all levels.
 func TestTheKeysAreThoseOfTheEvent(t *testing.T) {
 	var log recorder.Recorder
@@ -168,6 +251,7 @@ func TestTheKeysAreThoseOfTheEvent(t *testing.T) {
 		for _, a := range e.LogValue().Group() {
 			want[a.Key] = true
 		}
+		delete(want, "generation") // it is the first
 		got := map[string]bool{}
 		for key := range maps.Keys(lines[i]) {
 			got[key] = true

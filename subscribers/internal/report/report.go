@@ -8,6 +8,7 @@ package report
 
 import (
 	"cmp"
+	"container/list"
 	"log/slog"
 	"strings"
 	"time"
@@ -24,6 +25,10 @@ const (
 	// MaxTracked is how many streaks are kept. While there are that many, each
 	// failure outside of them makes a line.
 	MaxTracked = 10_000
+	// Queue is the Queue of a logger's subscriber. Thousands of short tasks that are
+	// started together make tens of thousands of events in a moment, and the failures
+	// among them are what a log is for. Memory is used only as events wait.
+	Queue = 1 << 16
 )
 
 // Rules say how much of a streak of failures is told.
@@ -48,6 +53,9 @@ type Line struct {
 	Failures uint64
 	// Repeats is how many of them have made no line since the last one.
 	Repeats uint64
+	// Healthy is for how long an attempt had been running that was told to have
+	// recovered, if that was long enough.
+	Healthy time.Duration
 	// Stack is where it happened, unless a line before has said so.
 	Stack string
 }
@@ -58,23 +66,30 @@ type Reporter struct {
 	Rules
 
 	streaks map[key]*streak
+	runs    list.List // of *run, each of a streak, in the order in which they began
 	swept   time.Time // when streaks was last searched for leftovers
 	stacks  stacks
 	lines   []Line
 }
 
-// Lines returns what to write of e: nothing, one line, or two when a failure shows
-// that all had been well before. What is not enabled is not written, and so counts as
-// not told. The slice is good until the next call.
+// Lines returns what to write of e: nothing or one line, and before it one for each task
+// that turns out to have recovered by the time of e, whatever e is about. What is not
+// enabled is not written, and so counts as not told. The slice is good until the next call.
 func (r *Reporter) Lines(e events.Event, enabled func(slog.Level) bool) []Line {
 	clear(r.lines)
 	r.lines = r.lines[:0]
 
+	r.unwatch(&e)
+	r.settle(e.At, enabled)
 	switch e.Kind {
+	case events.AttemptStarted:
+		r.watch(e)
+		r.tell(plain(e), enabled)
 	case events.AttemptEnded:
 		r.attemptEnded(e, enabled)
 	case events.TaskReady:
 		r.taskReady(e, enabled)
+		r.watch(e)
 	case events.TaskFinished:
 		r.ended(keyOf(events.AttemptEnded, &e), e, enabled)
 	case events.SupervisorStopped:
@@ -126,8 +141,8 @@ func (r *Reporter) attemptEnded(e events.Event, enabled func(slog.Level) bool) {
 	if s := r.streaks[k]; s != nil {
 		switch {
 		case r.ranWell(e):
-			delete(r.streaks, k)
-			if s.open && r.tellRecovered(s, e, enabled) && !failed {
+			r.forget(k)
+			if s.open && r.tellRecovered(s, e, e.Elapsed, enabled) && !failed {
 				return
 			}
 		case failed:
@@ -158,21 +173,24 @@ func (r *Reporter) ranWell(e events.Event) bool {
 func (r *Reporter) taskReady(e events.Event, enabled func(slog.Level) bool) {
 	if s := r.streaks[keyOf(events.AttemptEnded, &e)]; s != nil {
 		s.ready = true
-		if s.open && !s.flaps && r.tellRecovered(s, e, enabled) {
+		if s.open && !s.flaps && r.tellRecovered(s, e, 0, enabled) {
 			return
 		}
 	}
 	r.tell(plain(e), enabled)
 }
 
-// tellRecovered takes the place of the line of e. An error of e came after the
-// recovery and is none of its.
-func (r *Reporter) tellRecovered(s *streak, e events.Event, enabled func(slog.Level) bool) bool {
+// tellRecovered tells the recovery that e shows, of an attempt that has run so long. An
+// error of e came after the recovery and is none of its.
+func (r *Reporter) tellRecovered(s *streak, e events.Event, lasted time.Duration, enabled func(slog.Level) bool) bool {
 	if e.Exit.IsFailure() {
 		e.Exit, e.Err = 0, nil
 	}
 	l := Line{Level: slog.LevelInfo, Message: "task recovered", Event: e}
 	s.account(&l)
+	if lasted >= r.healthy() {
+		l.Healthy = lasted
+	}
 	if !r.tell(l, enabled) {
 		return false
 	}
@@ -184,7 +202,7 @@ func (r *Reporter) tellRecovered(s *streak, e events.Event, enabled func(slog.Le
 func (r *Reporter) ended(k key, e events.Event, enabled func(slog.Level) bool) {
 	l := plain(e)
 	if s := r.streaks[k]; s != nil {
-		delete(r.streaks, k)
+		r.forget(k)
 		s.account(&l)
 		if s.untold > 0 {
 			l.Level = max(l.Level, slog.LevelInfo)
@@ -212,6 +230,7 @@ func (r *Reporter) failure(k key, e events.Event, enabled func(slog.Level) bool)
 	}
 	s.failures++
 	s.last = e.At
+	s.hangs = s.hangs || e.Exit == policy.TimedOut
 	text := fingerprint(e)
 	if s.has(text) { // so is its stack, which this error may yet carry up the tree
 		r.stacks.add(traces(e.Err))

@@ -69,6 +69,9 @@ func shown(l Line) string {
 	if l.Repeats != 0 {
 		s += fmt.Sprint(" repeats=", l.Repeats)
 	}
+	if l.Healthy != 0 {
+		s += fmt.Sprint(" healthy=", l.Healthy)
+	}
 	if l.Stack != "" {
 		s += " stack=" + strings.Fields(l.Stack)[3] // 1 goroutine at F
 	}
@@ -168,7 +171,7 @@ func TestWhatIsTold(t *testing.T) {
 			events:   with(times(5, second, errRefused), ended(time.Hour, policy.Failed, time.Hour-10*second)),
 			want: []string{
 				"WARN attempt failed", "ERROR attempt keeps failing failures=5 repeats=3",
-				"INFO task recovered failures=5", "WARN attempt failed",
+				"INFO task recovered failures=5 healthy=59m50s", "WARN attempt failed",
 			},
 		},
 		{
@@ -176,7 +179,7 @@ func TestWhatIsTold(t *testing.T) {
 			rules:    Rules{Healthy: 10 * second},
 			events: []events.Event{failed(0, errRefused), failed(second, errRefused), ended(20*second, policy.Failed, 9*second),
 				ended(30*second, policy.Failed, 10*second)},
-			want: []string{"WARN attempt failed", "WARN attempt failed failures=3 repeats=1", "INFO task recovered failures=3", "WARN attempt failed"},
+			want: []string{"WARN attempt failed", "WARN attempt failed failures=3 repeats=1", "INFO task recovered failures=3 healthy=10s", "WARN attempt failed"},
 		},
 		{
 			sentence: "a run into the timeout is not healthy, however long",
@@ -186,7 +189,7 @@ func TestWhatIsTold(t *testing.T) {
 		{
 			sentence: "being stopped after a healthy run tells the recovery",
 			events:   with(times(2, second, errRefused), ended(time.Hour, policy.Stopped, time.Hour-10*second)),
-			want:     []string{"WARN attempt failed", "INFO task recovered failures=2 repeats=1"},
+			want:     []string{"WARN attempt failed", "INFO task recovered failures=2 repeats=1 healthy=59m50s"},
 		},
 		{
 			sentence: "being stopped before does not, and the streak goes on",
@@ -462,11 +465,11 @@ type rude struct{}
 func (rude) Error() string  { panic("no text") }
 func (rude) Traces() string { panic("no stack") }
 
-// list is an error that cannot be compared.
-type list []string
+// several is an error that cannot be compared.
+type several []string
 
-func (l list) Error() string  { return strings.Join(l, "\n") }
-func (l list) Traces() string { return strings.Join(l, "\n") }
+func (s several) Error() string  { return strings.Join(s, "\n") }
+func (s several) Traces() string { return strings.Join(s, "\n") }
 
 func TestAnErrorMayBeAnything(t *testing.T) {
 	for _, row := range []struct {
@@ -478,7 +481,7 @@ func TestAnErrorMayBeAnything(t *testing.T) {
 		{"rude", rude{}, "%!v(PANIC=Error method: no text)", ""},
 		{"a nil pointer", (*actor.SpecError)(nil), "<nil>", ""},
 		{"missing", nil, "", ""},
-		{"not comparable, and of several lines", list{"one", "two"}, "one\ntwo", "one\ntwo"},
+		{"not comparable, and of several lines", several{"one", "two"}, "one\ntwo", "one\ntwo"},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
 			var r Reporter
@@ -509,17 +512,27 @@ func TestAnErrorMayBeAnything(t *testing.T) {
 
 func TestTheFieldsAreTheEventsAndThenTheLines(t *testing.T) {
 	l := Line{
-		Event:    events.Event{Seq: 9, Kind: events.AttemptEnded, ID: 3, Path: "/app/db", Attempt: 2, Generation: 1, Exit: policy.Failed, Err: errRefused},
-		Failures: 5, Repeats: 3, Stack: "main.work",
+		Event:    events.Event{Seq: 9, Kind: events.AttemptEnded, ID: 3, Path: "/app/db", Attempt: 2, Generation: 2, Exit: policy.Failed, Err: errRefused},
+		Failures: 5, Repeats: 3, Healthy: time.Hour, Stack: "main.work",
 	}
 	as := l.Attrs()
 	own := l.Event.LogValue().Group()
-	more := []slog.Attr{slog.Uint64("failures", 5), slog.Uint64("repeats", 3), slog.String("stack", "main.work")}
+	more := []slog.Attr{slog.Uint64("failures", 5), slog.Uint64("repeats", 3), slog.Duration("healthy", time.Hour), slog.String("stack", "main.work")}
 	if want := append(own, more...); !slices.EqualFunc(as, want, slog.Attr.Equal) {
 		t.Errorf("the fields are %v, want %v", as, want)
 	}
 	if len(own) < 9 {
 		t.Errorf("the event says only %v", own)
+	}
+}
+
+func TestTheFirstGenerationIsNotSaid(t *testing.T) {
+	for generation, want := range []bool{false, false, true} {
+		l := Line{Event: events.Event{Kind: events.AttemptStarted, Generation: generation}}
+		said := slices.ContainsFunc(l.Attrs(), func(a slog.Attr) bool { return a.Key == "generation" })
+		if said != want || l.Event.Generation != generation {
+			t.Errorf("generation %d is said: %v", generation, said)
+		}
 	}
 }
 

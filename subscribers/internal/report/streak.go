@@ -1,6 +1,7 @@
 package report
 
 import (
+	"container/list"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -42,6 +43,9 @@ type streak struct {
 	open      bool // there is something to recover from
 	ready     bool // the present attempt is
 	flaps     bool // attempts have failed that were ready
+	hangs     bool // attempts have run into their timeout
+
+	run *list.Element // the present attempt, while it is watched
 }
 
 // streakOf returns the streak of k, or nil if there is no room for a new one.
@@ -60,6 +64,12 @@ func (r *Reporter) streakOf(k key, now time.Time) *streak {
 	return s
 }
 
+// forget drops a streak, of which there is one.
+func (r *Reporter) forget(k key) {
+	r.rest(r.streaks[k])
+	delete(r.streaks, k)
+}
+
 // sweep forgets the leftovers of events that were lost, and says whether there is
 // room again. It looks for them once per minute at most.
 func (r *Reporter) sweep(now time.Time) bool {
@@ -69,7 +79,7 @@ func (r *Reporter) sweep(now time.Time) bool {
 	r.swept = now
 	for k, s := range r.streaks {
 		if now.Sub(s.last) >= staleAfter {
-			delete(r.streaks, k)
+			r.forget(k)
 		}
 	}
 	return len(r.streaks) < MaxTracked
