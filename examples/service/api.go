@@ -96,19 +96,20 @@ func (a *api) routes() {
 // observe adds the answers about the app as a whole, which exists only after its
 // children do.
 func (a *api) observe(app *supervisor.Supervisor, metrics *prom.Collector) error {
-	if err := metrics.Add(app); err != nil {
-		return err
-	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	a.mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-
 	checker, err := health.New(app, health.Config{})
 	if err != nil {
 		return err
 	}
 	a.mux.Handle("GET /healthz", checker.Live())
 	a.mux.Handle("GET /readyz", checker.Ready())
+
+	if err := metrics.Add(app, checker); err != nil {
+		return err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(metrics, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	a.mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+
 	return nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/subscribers/prom"
 	"github.com/taskvisor/taskvisor/supervisor"
+	"github.com/taskvisor/taskvisor/supervisor/health"
 )
 
 const (
@@ -46,7 +47,11 @@ func knownMetrics(t *testing.T) known {
 		Name: "app", Subscribers: []events.Subscriber{c.Subscriber()},
 		Children: []actor.Spec{{Name: "job", Task: actor.Func(idle)}},
 	})
-	if err := c.Add(app); err != nil {
+	checker, err := health.New(app, health.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Add(app, checker); err != nil {
 		t.Fatal(err)
 	}
 	families, err := register(t, &c).Gather()
