@@ -28,7 +28,7 @@ func conditionsHere(rounds int, erl *erlang) conditions {
 		platform: runtime.GOOS + "/" + runtime.GOARCH,
 		cpu:      processor(),
 		cores:    runtime.NumCPU(),
-		kernel:   firstLine("/proc/sys/kernel/osrelease"),
+		kernel:   release(firstLine("/proc/sys/kernel/osrelease")),
 		erlang:   "absent",
 		versions: map[string]string{},
 	}
@@ -67,4 +67,11 @@ func firstLine(path string) string {
 	}
 	line, _, _ := strings.Cut(string(content), "\n")
 	return line
+}
+
+// release returns the number that a version begins with: what a vendor adds says
+// nothing to others.
+func release(version string) string {
+	number, _, _ := strings.Cut(version, "-")
+	return number
 }

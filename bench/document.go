@@ -19,6 +19,18 @@ worst, as a share of our median; a verdict that is closer to its target than tha
 
 `
 
+const remarks = `## Where the time goes
+
+- **A one-shot child** costs a goroutine and its switches, as by hand, and on top: nine allocations, which with their collection are a third of
+  the rest (the record of the child with its first attempt, its label in three pieces, its channel, its outcome), two looks at the clock, a name
+  that is taken and given back, and the locks around them. The labels are what finds the goroutines of a stuck task.
+- **Failure to re-entry** is some 0.4 µs while the caches are warm. After a millisecond of rest everything is fetched anew, code and data: the
+  figure above is that of the memory, and grows with whatever else the machine does.
+- **One for all** stops child after child, each by waking its goroutine and being woken by it, and starts a new goroutine for each.
+- **Publish** copies the event once for each subscriber.
+
+`
+
 // writeDocument writes the tables together with what one must know to judge them.
 func writeDocument(path string, r report, c conditions) error {
 	var b bytes.Buffer
@@ -27,6 +39,7 @@ func writeDocument(path string, r report, c conditions) error {
 	if err := r.tables(&b); err != nil {
 		return err
 	}
+	b.WriteString(remarks)
 	writeMethod(&b, r, c)
 	writeCompetitors(&b, r)
 	return os.WriteFile(path, b.Bytes(), 0o644)
