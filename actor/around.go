@@ -23,8 +23,9 @@ type Around func(ctx context.Context, at Info) (values context.Context, done fun
 
 // enter calls what is around the attempt, the outermost first.
 func (a *Attempt) enter(around []Around) {
-	for i, f := range around {
-		values, done := f(within{a.values(), a, i == 0}, a.info())
+	for _, f := range around {
+		bare := a.watch == nil || a.watch.values == nil
+		values, done := f(within{a.values(), a, bare}, a.info())
 		if values != nil {
 			if a.watch == nil {
 				a.watch = &watch{}
@@ -44,8 +45,8 @@ func (a *Attempt) enter(around []Around) {
 // within is the values of an attempt, and whose they are.
 type within struct {
 	context.Context
-	attempt   *Attempt
-	outermost bool // the values are those of the actor's base
+	attempt *Attempt
+	bare    bool // nobody has put anything around it yet
 }
 
 // Value returns the attempt and the labels of its goroutines before all else, since the
@@ -54,7 +55,7 @@ func (w within) Value(key any) any {
 	switch {
 	case key == attemptKey{}:
 		return w.attempt
-	case key == labelsKey && w.outermost:
+	case key == labelsKey && w.bare:
 		return w.attempt.actor.labelled(w.attempt.Generation()).Value(key)
 	}
 	return w.Context.Value(key)
