@@ -29,7 +29,8 @@ func (s *Supervisor) Measure(report func(m *events.Metric, value float64, labels
 		c.readBooks()
 		c.declared(place{s, c.at, s.cfg.Bus != nil})
 	} else {
-		c.books, c.at, c.part = r.env.books, r.pattern, r.isSelf()
+		c.books, c.at = r.env.books, r.pattern
+		c.part = c.books != s.ownBooks()
 		c.readBooks()
 	}
 	for _, p := range c.below {

@@ -91,8 +91,10 @@
 // # Stacks
 //
 // A stack is written once: with the first record of its failure, and not with those
-// that repeat it or carry it up the tree. That of a panic begins where it happened. A stuck task shows its stacks when it is told
-// to be stuck for the first time.
+// that repeat it or carry it up the tree. That of a panic begins where it happened. A
+// stuck task shows its stacks when it is told to be stuck for the first time. Of an error
+// whose text goes on with stacks, as that of a stop that left something behind, the record
+// has the first line.
 package sloglog
 
 import (

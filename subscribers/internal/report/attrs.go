@@ -3,6 +3,9 @@ package report
 import (
 	"fmt"
 	"log/slog"
+	"strings"
+
+	"github.com/taskvisor/taskvisor/events"
 )
 
 // Attrs returns the fields of the line: those of the event, under the keys of its
@@ -35,13 +38,17 @@ func (l *Line) Attrs() []slog.Attr {
 	return as
 }
 
-// printable returns err, or a text in its place if its own method panics.
+// printable returns err, or a text in its place: the one that fmt finds if its own
+// method panics, and the first line of one that goes on with stacks, which have a field
+// of their own.
 func printable(err error) (v any) {
 	defer func() {
 		if recover() != nil {
 			v = fmt.Sprint(err)
 		}
 	}()
-	_ = err.Error()
+	if line, _, more := strings.Cut(err.Error(), "\n"); more && events.Traces(err) != "" {
+		return line
+	}
 	return err
 }

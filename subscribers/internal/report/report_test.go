@@ -12,6 +12,7 @@ import (
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
+	"github.com/taskvisor/taskvisor/supervisor"
 )
 
 var (
@@ -481,7 +482,7 @@ func TestAnErrorMayBeAnything(t *testing.T) {
 		{"rude", rude{}, "%!v(PANIC=Error method: no text)", ""},
 		{"a nil pointer", (*actor.SpecError)(nil), "<nil>", ""},
 		{"missing", nil, "", ""},
-		{"not comparable, and of several lines", several{"one", "two"}, "one\ntwo", "one\ntwo"},
+		{"not comparable, and of several lines that are stacks", several{"one", "two"}, "one", "one\ntwo"},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
 			var r Reporter
@@ -548,6 +549,27 @@ func TestWhatIsNotWrittenCostsNothing(t *testing.T) {
 	} {
 		if n := testing.AllocsPerRun(100, func() { r.Lines(e, quiet) }); n != 0 {
 			t.Errorf("%v allocates %v times", e.Kind, n)
+		}
+	}
+}
+
+func TestTheErrorOfAStopThatLeftSomethingBehindIsOneLine(t *testing.T) {
+	left := &supervisor.StopError{Path: "/app", Took: time.Second, Stuck: []*actor.StuckError{
+		{Path: "/app/deaf", Attempt: 1, For: time.Second, Goroutines: []actor.Goroutine{{Count: 1, Stack: "main.wait /src/main.go:7\n"}}},
+	}}
+	for _, row := range []struct {
+		sentence string
+		err      error
+		want     string
+	}{
+		{"its stacks are not in the error", left, "stop of /app: 1 task left behind after 1s"},
+		{"a text of several lines stays whole", errors.New("one\ntwo"), "one\ntwo"},
+	} {
+		l := Line{Event: events.Event{Kind: events.SupervisorStopped, Path: "/app", Err: row.err}}
+		for _, a := range l.Attrs() {
+			if a.Key == "error" && fmt.Sprint(a.Value.Any()) != row.want {
+				t.Errorf("%s: got %q, want %q", row.sentence, a.Value.Any(), row.want)
+			}
 		}
 	}
 }
