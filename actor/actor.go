@@ -32,15 +32,15 @@ type Parent interface {
 
 // Terms are what children that are alike have in common. Read only.
 type Terms struct {
-	// Base is where the values of every attempt come from. It never ends.
-	Base context.Context
 	// Epoch is a time before the first attempt; attempts keep theirs in relation
 	// to it.
 	Epoch time.Time
-	// Spec is resolved; Name and Task have no meaning.
-	Spec Spec
 	// Around is put around each attempt, the outermost first.
 	Around []Around
+	// Base is where the values of every attempt come from. It never ends.
+	Base context.Context
+	// Spec is resolved; Name and Task have no meaning.
+	Spec Spec
 }
 
 // Actor is one life of a task: its identity and the goroutine that makes its
@@ -82,12 +82,13 @@ func (a *Actor) Task() Task { return a.task }
 // Parent returns whom the actor asks.
 func (a *Actor) Parent() Parent { return a.parent }
 
-// Attempt makes an attempt, each with a number of its own, whose timers start when it runs. It has to be ready
-// within start, if that is not zero.
-func (a *Actor) Attempt(number, generation int, now time.Time, start time.Duration) *Attempt {
-	at := &a.first
-	if number > 1 {
-		at = &Attempt{}
+// Attempt makes an attempt, each with a number of its own, whose timers start when it
+// runs. After the first one it needs room, which is an Attempt that was never used. The
+// attempt has to be ready within start, if that is not zero.
+func (a *Actor) Attempt(room *Attempt, number, generation int, now time.Time, start time.Duration) *Attempt {
+	at := room
+	if number == 1 {
+		at = &a.first
 	}
 	spec := &a.terms.Spec
 	at.actor, at.number, at.generation = a, int32(number), int32(generation)

@@ -10,16 +10,16 @@ import (
 	"github.com/taskvisor/taskvisor/supervisor"
 )
 
-func TestARestartAllocatesTheAttemptAndNothingElse(t *testing.T) {
+func TestARestartAllocatesRoomForAttemptsNowAndThenAndNothingElse(t *testing.T) {
 	for _, c := range []struct {
 		says  string
 		asks  func(ctx context.Context)
 		least float64
 	}{
-		{"an attempt that uses nothing", func(context.Context) {}, 1},
-		{"an attempt that asks whether it should end", func(ctx context.Context) { _ = ctx.Err() }, 1},
-		{"an attempt that says who it is", func(ctx context.Context) { _, _ = actor.FromContext(ctx) }, 1},
-		{"an attempt that waits for its end", func(ctx context.Context) { _ = ctx.Done() }, 2},
+		{"an attempt that uses nothing", func(context.Context) {}, 0.25},
+		{"an attempt that asks whether it should end", func(ctx context.Context) { _ = ctx.Err() }, 0.25},
+		{"an attempt that says who it is", func(ctx context.Context) { _, _ = actor.FromContext(ctx) }, 0.25},
+		{"an attempt that waits for its end", func(ctx context.Context) { _ = ctx.Done() }, 1.25},
 	} {
 		t.Run(c.says, func(t *testing.T) {
 			if got := allocsPerRestart(t, c.asks); got < c.least || got > c.least+0.5 {

@@ -147,10 +147,13 @@ func (a *Attempt) run() (res Result) {
 // how the attempt ended. It calls methods of the user's errors, so it runs
 // where a panic is caught.
 func (a *Attempt) settle(err error) Result {
-	if herr := a.join(err); herr != nil {
-		err = herr
+	e := a.seal()
+	if e == nil {
+		if herr := a.join(err); herr != nil {
+			err = herr
+		}
+		e = a.close()
 	}
-	e := a.close()
 	res := Result{Err: err, Ended: time.Now()}
 	switch e.reason {
 	case events.ReasonReturned, events.ReasonHelper:
@@ -167,6 +170,24 @@ func (a *Attempt) settle(err error) Result {
 		res.Exit, res.Err = a.ended(e, err)
 	}
 	return res
+}
+
+// seal is join and close for an attempt that has no helpers and is not watched, as
+// most. Otherwise it returns nil.
+func (a *Attempt) seal() *ending {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.more != nil || a.watch != nil {
+		return nil
+	}
+	a.sealed = true
+	if a.end.Load() == nil {
+		a.end.Store(endingFor(events.ReasonReturned))
+		if a.done != nil {
+			close(a.done)
+		}
+	}
+	return a.end.Load()
 }
 
 // settleLost is settle for an attempt that did not return.

@@ -2,6 +2,7 @@ package actor
 
 import (
 	"errors"
+	"reflect"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -35,9 +36,15 @@ type steering struct {
 // before right, decides.
 func steer(err error) steering {
 	s := steering{exit: policy.Failed}
-	s.read(err)
+	if reflect.TypeOf(err) != plain || err == Done { //nolint:errorlint // this very one
+		s.read(err)
+	}
 	return s
 }
+
+// plain is the type of what errors.New returns: the most usual one, and nothing in it
+// steers but Done.
+var plain = reflect.TypeOf(errors.New(""))
 
 func (s *steering) read(err error) {
 	for err != nil {

@@ -75,7 +75,7 @@ func (r *run) enter(c *child, now time.Time) *actor.Attempt {
 	c.attempts++
 	c.row().started++
 	c.toldAt, c.due = 0, 0
-	c.attempt = c.Attempt(int(c.attempts), int(c.generation), now, r.startTimeout(c))
+	c.attempt = c.Attempt(c.room(), int(c.attempts), int(c.generation), now, r.startTimeout(c))
 	if t := c.trouble; t != nil {
 		t.forgetAttempt()
 		if c.failures > 0 {

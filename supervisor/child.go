@@ -72,6 +72,23 @@ type trouble struct {
 	ticket   ticket
 	stopErr  error // what the attempt returned after it was told to end
 	pauses   any   // of the present streak, between two attempts
+	room     []actor.Attempt
+}
+
+// room returns a place for the next attempt. Places are made several at a time: the
+// allocator is slow for those who seldom come.
+func (c *child) room() *actor.Attempt {
+	if c.attempts == 1 {
+		return nil // has its own
+	}
+	const several = 4
+	t := c.troubled()
+	if len(t.room) == 0 {
+		t.room = make([]actor.Attempt, several)
+	}
+	at := &t.room[0]
+	t.room = t.room[1:]
+	return at
 }
 
 // forgetAttempt makes room for what concerns the next attempt.
