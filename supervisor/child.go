@@ -62,17 +62,29 @@ func (r *run) time(i instant) time.Time    { return r.began.Add(time.Duration(i 
 
 // trouble is what only children need that fail, wait or are stuck.
 type trouble struct {
-	err      error     // last error
-	next     time.Time // when a backing off child goes on
-	patience time.Duration
-	stuck    uint64 // how often it was found stuck
-	extended int    // how often a supervisor was given more time
-	wake     chan struct{}
-	waiters  []chan struct{} // closed when the next attempt begins, or none will
-	ticket   ticket
-	stopErr  error // what the attempt returned after it was told to end
-	pauses   any   // of the present streak, between two attempts
-	room     []actor.Attempt
+	err     error     // last error
+	next    time.Time // when a backing off child goes on
+	pauses  any       // of the present streak, between two attempts
+	overdue *overdue  // what is known of the present attempt that outlives its grace
+	room    []actor.Attempt
+	waiters []chan struct{} // closed when the next attempt begins, or none will
+	stopErr error           // what the attempt returned after it was told to end
+	wake    chan struct{}
+	ticket  ticket
+}
+
+// overdue is an attempt that has outlived its grace.
+type overdue struct {
+	patience time.Duration // until it is looked at again
+	stuck    uint64        // how often it was found stuck
+	extended int           // how often a supervisor was given more time
+}
+
+func (t *trouble) late() *overdue {
+	if t.overdue == nil {
+		t.overdue = &overdue{}
+	}
+	return t.overdue
 }
 
 // room returns a place for the next attempt. Places are made several at a time: the
@@ -94,7 +106,7 @@ func (c *child) room() *actor.Attempt {
 // forgetAttempt makes room for what concerns the next attempt.
 func (t *trouble) forgetAttempt() {
 	t.next = time.Time{}
-	t.patience, t.stuck, t.extended, t.stopErr = 0, 0, 0, nil
+	t.overdue, t.stopErr = nil, nil
 }
 
 // pauses is backoff.BackOff, as far as it is needed here.

@@ -221,12 +221,12 @@ func headOf(t actor.Task) *Supervisor {
 // settings are a spec with its defaults filled in, shared by children that
 // differ only in name and task. Read only.
 type settings struct {
-	terms actor.Terms
-	given actor.Spec // as it was before the defaults, to compare with
 	rules policy.Rules
 	head  *Supervisor // of a family, else nil
 	// budgetHeals: a healthy run gives back the retry budget.
 	budgetHeals bool
+	terms       actor.Terms
+	given       actor.Spec // as it was before the defaults, to compare with
 }
 
 // resolve fills in what spec leaves open.

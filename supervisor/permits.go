@@ -125,7 +125,7 @@ func (r *run) permitted(c *child) bool {
 
 // releasePermit gives back what c holds.
 func (r *run) releasePermit(c *child) {
-	if c.trouble == nil || c.trouble.ticket.held == nil {
+	if r.env.permits == nil || c.trouble == nil || c.trouble.ticket.held == nil {
 		return
 	}
 	t := &c.trouble.ticket
@@ -140,7 +140,7 @@ func (r *run) releasePermit(c *child) {
 
 // dropPermit gives back what c holds and what it waits for.
 func (r *run) dropPermit(c *child) {
-	if c.trouble == nil {
+	if r.env.permits == nil || c.trouble == nil {
 		return
 	}
 	if t := &c.trouble.ticket; t.asked != nil {

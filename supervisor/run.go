@@ -26,63 +26,66 @@ import (
 // something to do, looks at everything, and sleeps until the next due time.
 type run struct {
 	s       *Supervisor
-	cfg     *Config         // read only
 	base    context.Context // values for the children; never ends
-	began   time.Time       // read only
 	path    string          // "" for a root without a name
 	pattern string          // as events.Event.Pattern, "" for a root without a name
 	self    *actor.Attempt  // the attempt that this run is, nil at a root
-	env     env
-	wake    chan struct{} // pokes the conductor
 	subs    []*events.Subscription
 	ownsBus bool
 	// settings are those of the last spec, shared if the next is alike.
 	settings atomic.Pointer[settings]
 
+	// What a restart looks at stands together, so that it is fetched together.
+	began time.Time     // read only
+	wake  chan struct{} // pokes the conductor
+	cfg   *Config       // read only
+	env   env
+
 	mu sync.Mutex
 	// All below is guarded by mu.
-	shown        State // see noteState
-	since        time.Time
-	first, last  *child // start order
+	rows     []row    // the slice itself is read only
+	group    *group   // a group restart under way, until its members have ended
+	stop     *stop    // the stop under way; it never goes away again
+	cancels  []cancel // to be done after mu is released
+	announce bool     // to be ready, after mu is released
+	started  bool     // the first start is over
+	again    bool     // it ended to make room for the next run
+	over     bool     // the stop is over
+	unready  *child   // started, and its younger siblings wait for it
+	window   policy.Window
+
 	names        map[string]*child
 	families     map[*child]bool // those that are supervisors
-	rows         []row           // the slice itself is read only
-	note         events.Event    // see blank
-	own          familyTally
+	first, last  *child          // start order
+	starting     *child          // next to look at in it; nil when all were started
+	readyBy      time.Time       // when unready has taken too long
 	lastPosition uint64
 	dynamic      int
-	alive        int // children that have a goroutine
-	significant  int // significant children that have not ended
-	window       policy.Window
-	announce     bool     // to be ready, after mu is released
-	cancels      []cancel // to be done after mu is released
-	watched      []watched
-	dueAt        time.Time // when the first of the watched is due
-	zombies      map[*actor.Attempt]zombie
-	left         []*actor.StuckError // by runs of supervisors below that are over
-	failed       []error             // of children, kept with EndWhenEmpty
+	alive        int   // children that have a goroutine
+	significant  int   // significant children that have not ended
+	shown        State // see noteState
+	since        time.Time
+	regroup      time.Time // since when a group restarts, until its members have started again
+	asked        time.Time // when the context of Run ended, with a lame-duck delay
+	lame         time.Time // when the lame-duck delay is over, unless the deadline is near
 
-	starting *child    // next to look at in the start order; nil when all were started
-	unready  *child    // started, and its younger siblings wait for it
-	readyBy  time.Time // when unready has taken too long
-	started  bool      // the first start is over
-	group    *group    // a group restart under way, until its members have ended
-	regroup  time.Time // since when, until they have started again
-	asked    time.Time // when the context of Run ended, with a lame-duck delay
-	again    bool      // it ended to make room for the next run
-	lame     time.Time // when the lame-duck delay is over, unless the deadline is near
-	stop     *stop     // the stop under way; it never goes away again
-	over     bool      // the stop is over
+	watched []watched
+	dueAt   time.Time // when the first of the watched is due
+	zombies map[*actor.Attempt]zombie
+	left    []*actor.StuckError // by runs of supervisors below that are over
+	failed  []error             // of children, kept with EndWhenEmpty
+	own     familyTally
+	note    events.Event // see blank
 }
 
 // env is what a tree shares, carried by the context.
 type env struct {
-	bus     *events.Bus
-	permits *permits
 	logger  *slog.Logger
 	around  []actor.Around
 	books   *books
 	tree    uint64
+	bus     *events.Bus
+	permits *permits
 }
 
 type envKey struct{}

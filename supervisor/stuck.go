@@ -90,7 +90,7 @@ func profile() map[string][]actor.Goroutine {
 
 // overdue rules on an attempt that outlived its grace.
 func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
-	t := c.troubled()
+	t := c.troubled().late()
 	stuck := &actor.StuckError{
 		Path: c.Path(), Attempt: c.attempt.Number(), Generation: c.attempt.Generation(),
 		For: now.Sub(r.time(c.toldAt)), Goroutines: where,
@@ -126,10 +126,10 @@ func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 // windingUp says that a late child is a supervisor that still stops what is
 // below, and gives it more time.
 func (r *run) windingUp(c *child, now time.Time) bool {
-	if c.set.head == nil || c.below() == nil || c.troubled().extended == 10 {
+	if c.set.head == nil || c.below() == nil || c.troubled().late().extended == 10 {
 		return false
 	}
-	c.trouble.extended++
+	c.trouble.overdue.extended++
 	c.due = r.instant(now.Add(familySlack))
 	return true
 }
