@@ -138,7 +138,9 @@ func (a *Attempt) run() (res Result) {
 	}
 	err := a.actor.task.Run(a)
 	res = a.settle(err)
-	a.leave(&res)
+	if a.more != nil { // nobody else sets it any more
+		a.leave(&res)
+	}
 	settled = true
 	return res
 }

@@ -40,10 +40,8 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 // gaveUp is the pause of a backoff that wants no further attempt.
 const gaveUp time.Duration = -1
 
-// pause returns how long to wait after a failure. The backoff, kept from attempt
-// to attempt while a streak lasts, may be the user's: it is asked without the
-// lock, and may panic.
-func (c *child) pause(last *actor.Attempt, res *actor.Result) (d time.Duration) {
+// pause returns how long to wait after a failure.
+func (c *child) pause(last *actor.Attempt, res *actor.Result) time.Duration {
 	if res.Exit == policy.Panicked && c.set.terms.Spec.OnPanic == policy.PanicCrash {
 		crash(c.Path(), res.Err)
 	}
@@ -57,6 +55,13 @@ func (c *child) pause(last *actor.Attempt, res *actor.Result) (d time.Duration) 
 	if backoff.Shape == policy.ShapeNone && backoff.Custom == nil {
 		return 0
 	}
+	return c.askBackoff(backoff, last, res)
+}
+
+// askBackoff returns the next pause of the backoff, which is kept from attempt to
+// attempt while a streak lasts. It may be the user's: it is asked without the lock, and
+// may panic.
+func (c *child) askBackoff(backoff *policy.Backoff, last *actor.Attempt, res *actor.Result) (d time.Duration) {
 	answered := false
 	defer func() {
 		if answered {
@@ -185,7 +190,7 @@ func (r *run) retry(c *child, res *actor.Result, pause time.Duration, now time.T
 		c.told = halt
 		return
 	}
-	if !r.window.Allow(r.cfg.Intensity, now) {
+	if !r.cfg.Intensity.IsZero() && !r.window.Allow(r.cfg.Intensity, now) {
 		c.result = events.Failed
 		r.exceeded(c, res.Err, now)
 		return

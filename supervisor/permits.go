@@ -89,12 +89,13 @@ func (p *permits) inUse() (used, waiting, limit int) {
 	return p.used, p.waiting.Len(), p.limit
 }
 
-// permitted takes the permits that the next attempt of c needs, as far as they
-// are free, and reports whether it has them all.
+// permitted reports whether the next attempt of c has the permits that it needs.
 func (r *run) permitted(c *child) bool {
-	if r.env.permits == nil || c.set.terms.Spec.NoPermit {
-		return true
-	}
+	return r.env.permits == nil || c.set.terms.Spec.NoPermit || r.takePermits(c)
+}
+
+// takePermits takes them as far as they are free, and reports whether that is all.
+func (r *run) takePermits(c *child) bool {
 	t := &c.troubled().ticket
 	if t.rouse == nil {
 		wake := c.waker()
@@ -125,9 +126,12 @@ func (r *run) permitted(c *child) bool {
 
 // releasePermit gives back what c holds.
 func (r *run) releasePermit(c *child) {
-	if r.env.permits == nil || c.trouble == nil || c.trouble.ticket.held == nil {
-		return
+	if r.env.permits != nil && c.trouble != nil && c.trouble.ticket.held != nil {
+		r.giveBack(c)
 	}
+}
+
+func (r *run) giveBack(c *child) {
 	t := &c.trouble.ticket
 	for p := r.env.permits; p != nil; p = p.up {
 		p.release()
