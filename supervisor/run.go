@@ -48,6 +48,7 @@ type run struct {
 	stop     *stop    // the stop under way; it never goes away again
 	cancels  []cancel // to be done after mu is released
 	announce bool     // to be ready, after mu is released
+	wanted   bool     // the conductor is to be poked, after mu is released
 	started  bool     // the first start is over
 	again    bool     // it ended to make room for the next run
 	over     bool     // the stop is over
@@ -216,18 +217,27 @@ func (r *run) poke() {
 	}
 }
 
-// conduct is the conductor's loop.
+// conduct is the conductor's loop. It waits for one channel only, since a select of
+// several, and above all of a timer's, costs more than the rest of a turn: timer and
+// context poke it like everybody else.
 func (r *run) conduct(ctx context.Context) error {
-	timer := time.NewTimer(time.Hour)
+	var rang atomic.Bool
+	timer := time.AfterFunc(time.Hour, func() {
+		rang.Store(true)
+		r.poke()
+	})
 	timer.Stop()
 	defer timer.Stop()
-	asked := ctx.Done()
-	if ctx.Err() != nil {
-		asked = nil
-		r.askedToStop(context.Cause(ctx), time.Now())
-	}
+	defer context.AfterFunc(ctx, r.poke)()
+
+	var asked bool
 	var armed time.Time
 	for {
+		if !asked && ctx.Err() != nil {
+			asked = true
+			r.askedToStop(context.Cause(ctx), time.Now())
+		}
+
 		now := time.Now()
 		r.mu.Lock()
 		if late := r.overdueNow(now); len(late) > 0 {
@@ -245,18 +255,11 @@ func (r *run) conduct(ctx context.Context) error {
 		switch {
 		case until.IsZero():
 			timer.Stop()
-		case until != armed || !now.Before(until):
+		case until != armed || rang.Swap(false):
 			timer.Reset(until.Sub(now))
 		}
 		armed = until
-		select {
-		case <-asked:
-			asked = nil
-			r.askedToStop(context.Cause(ctx), time.Now())
-		case <-r.wake:
-		case <-timer.C:
-			armed = time.Time{}
-		}
+		<-r.wake
 	}
 }
 
@@ -318,6 +321,17 @@ func (r *run) unlock() {
 	}
 	for _, c := range cancels {
 		c.attempt.Stop(c.reason)
+	}
+}
+
+// release is unlock for a child's own goroutine. The conductor is poked when it can have
+// the lock.
+func (r *run) release() {
+	wanted := r.wanted
+	r.wanted = false
+	r.mu.Unlock()
+	if wanted {
+		r.poke()
 	}
 }
 
