@@ -40,6 +40,7 @@ func TestTheServiceRunsAndStops(t *testing.T) {
 	if sample.At.IsZero() || sample.MemoryPercent <= 0 {
 		t.Errorf("the sample is empty: %+v", sample)
 	}
+	s.until("/rates", http.StatusOK, `"eur"`, `"usd"`)
 	var quotes map[string]quote
 	s.fetch("/rates", &quotes)
 	for _, currency := range []string{"eur", "usd"} {

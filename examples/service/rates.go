@@ -58,13 +58,15 @@ func (r *rates) spec() actor.Spec {
 			ResetAfter: r.every, // after two answers in a row the delays start again from the first
 		},
 	})
-	return supervisor.New(supervisor.Config{
+	spec := supervisor.New(supervisor.Config{
 		Strategy: supervisor.RestForOne,
 		Children: []actor.Spec{
 			{Name: "upstream", Task: r.upstream, AwaitReady: true},
 			clients.Spec("clients"),
 		},
 	}).Spec("rates")
+	spec.Optional = true // an old rate is better than no answer: without new ones the app is degraded, but ready
+	return spec
 }
 
 // client describes a task that asks for the rate of one currency, and is ready
