@@ -9,7 +9,7 @@ import (
 )
 
 // An Attempt is the context that its task runs in. It is a context of its own
-// making because a restart should cost one allocation: the channel is made only
+// making because a restart should cost hardly an allocation: the channel is made only
 // for those who ask for it, and what ended it is shared by all that ended for
 // the same reason. Values come from the actor's base, cancellation never does:
 // who stops what, and in which order, is for the supervisor to say.

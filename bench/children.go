@@ -109,13 +109,13 @@ func measureStill(p peer, size scale) (figures, error) {
 	if err := crowd(f, size.many); err != nil {
 		return nil, err
 	}
-	inUse() // so that no collection falls into the time that is watched
-	time.Sleep(size.still / 5)
+	inUse()                    // so that no collection falls into the time that is watched
+	time.Sleep(size.still / 5) // what the start has left to do is done in it
 	before, err := cpu()
 	if err != nil {
 		return nil, err
 	}
-	time.Sleep(size.still)
+	time.Sleep(size.still) // this is what is measured: nobody has anything to do
 	after, err := cpu()
 	if err != nil {
 		return nil, err

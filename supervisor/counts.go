@@ -144,9 +144,9 @@ func (b *books) fold(pattern string) (asDynamic bool) {
 	return false
 }
 
-// patternOf returns the pattern of the i-th declared child of a supervisor, which has
+// pattern returns the pattern of the i-th declared child of a supervisor, which has
 // the pattern at.
-func (b *books) patternOf(at, name string, i int) string {
+func (b *books) pattern(at, name string, i int) string {
 	pattern := at + "/" + name
 	if i >= maxRows || (strings.Contains(at, "/*") && b.fold(pattern)) {
 		return at + "/*"
@@ -178,7 +178,7 @@ func patternOf(a *actor.Actor) string {
 
 // openRow gives the i-th declared child a row of its own, if there is room.
 func (r *run) openRow(c *child, i int) {
-	pattern := r.env.books.patternOf(r.pattern, c.Name(), i)
+	pattern := r.env.books.pattern(r.pattern, c.Name(), i)
 	if pattern == r.rows[dynamicRow].pattern {
 		return
 	}

@@ -35,19 +35,12 @@ func (s *Supervisor) failureLog() events.Subscriber {
 	}
 }
 
-// failureLevel says how bad an event is: a failure that is retried is a warning,
-// one that is final an error. Of a streak of failures the 1st, 2nd, 4th, 8th and so
-// on are told. Everything else is silent.
+// failureLevel says how bad an event is, and whether it is told. Of a streak of failures
+// that are retried the 1st, 2nd, 4th, 8th and so on are, as warnings.
 func failureLevel(e events.Event) (level slog.Level, ok bool) {
-	switch e.Kind {
-	case events.RetryScheduled:
+	if e.Kind == events.RetryScheduled {
 		return slog.LevelWarn, e.Exit.IsFailure() && bits.OnesCount64(e.Count) == 1
-	case events.GroupRestarting:
-		return slog.LevelWarn, true
-	case events.TaskFinished:
-		return slog.LevelError, e.Outcome == events.Failed || e.Outcome == events.Abandoned
-	case events.TaskStuck, events.IntensityExceeded, events.SubscriberPanicked:
-		return slog.LevelError, true
 	}
-	return 0, false
+	level = e.Level()
+	return level, level >= slog.LevelWarn
 }

@@ -179,7 +179,7 @@ func (c *census) declared(p place) {
 	}
 	for i := range cfg.Children {
 		spec := &cfg.Children[i]
-		pattern := c.books.patternOf(p.pattern, spec.Name, i)
+		pattern := c.books.pattern(p.pattern, spec.Name, i)
 		c.task(pattern).states[StateStopped]++
 		if head := headOf(spec.Task); head != nil {
 			c.declared(place{head, pattern, p.foreign || len(cfg.Subscribers) > 0})

@@ -24,7 +24,7 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 	}
 	r := c.run
 	r.mu.Lock()
-	defer r.release()
+	defer r.unlock()
 	r.keepLeft(left)
 	if c.attempt != last {
 		r.cameLate(c, last, &res)
