@@ -63,3 +63,15 @@ func (s *Supervisor) Handle(address string) (*actor.Handle, error) {
 	}
 	return &c.Handle, nil
 }
+
+// Settings returns the spec with which a child runs: its own settings, and what
+// it inherits in place of the zeros.
+func (s *Supervisor) Settings(address string) (actor.Spec, error) {
+	c, err := s.find(context.Background(), "find", address)
+	if err != nil {
+		return actor.Spec{}, err
+	}
+	spec := c.set.terms.Spec
+	spec.Name, spec.Task = c.Name(), c.Task()
+	return spec, nil
+}

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -216,6 +217,21 @@ func headOf(t actor.Task) *Supervisor {
 		return fam.Head()
 	}
 	return nil
+}
+
+// Config returns what the supervisor was told. Its Children are a copy.
+func (s *Supervisor) Config() Config {
+	cfg := s.cfg
+	cfg.Children = slices.Clone(cfg.Children)
+	return cfg
+}
+
+// Resolve returns the spec of a child as the supervisor would run it: with what
+// it inherits, and the defaults, in place of the zeros.
+func (s *Supervisor) Resolve(spec actor.Spec) actor.Spec {
+	resolved := s.cfg.Defaults.resolve(spec).terms.Spec
+	resolved.Name, resolved.Task = spec.Name, spec.Task
+	return resolved
 }
 
 // settings are a spec with its defaults filled in, shared by children that
