@@ -21,6 +21,8 @@ var (
 	ErrRestarted error = &cause{events.ReasonRestarted, "taskvisor: the task was restarted"}
 	// ErrGroup means: a sibling failed and the task is restarted with its group.
 	ErrGroup error = &cause{events.ReasonGroup, "taskvisor: the task is restarted with its group"}
+	// ErrReplaced means: another task takes its place.
+	ErrReplaced error = &cause{events.ReasonReplaced, "taskvisor: the task was replaced"}
 	// ErrReturned means: Run has returned, and what it left behind should end.
 	ErrReturned error = &cause{events.ReasonReturned, "taskvisor: the attempt has returned"}
 )

@@ -28,7 +28,7 @@ type ending struct {
 
 // endings holds the one shared ending of each sentinel cause, by reason.
 var endings = func() (of [events.ReasonHelper + 1]*ending) {
-	for _, err := range []error{ErrShutdown, ErrStopped, ErrRemoved, ErrRestarted, ErrGroup, ErrReturned} {
+	for _, err := range []error{ErrShutdown, ErrStopped, ErrRemoved, ErrRestarted, ErrGroup, ErrReplaced, ErrReturned} {
 		c := err.(*cause) //nolint:errorlint // the sentinels of this package
 		of[c.reason] = &ending{err: context.Canceled, cause: c, reason: c.reason}
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/internal/origin"
 	"github.com/taskvisor/taskvisor/policy"
 )
@@ -131,6 +132,18 @@ func (e *StuckError) Error() string {
 
 // Traces returns where the task's goroutines are.
 func (e *StuckError) Traces() string { return strings.TrimPrefix(where(e.Goroutines), "\n") }
+
+// RejectedError is why a task that was submitted has not been let in.
+type RejectedError struct {
+	Path string
+	// Key is what it was submitted for.
+	Key    string
+	Reason events.Reason
+}
+
+func (e *RejectedError) Error() string {
+	return fmt.Sprintf("task %s: not let in for key %q: %v", e.Path, e.Key, e.Reason)
+}
 
 // SpecError is a spec that was refused. Err says why; it is a
 // *policy.FieldError that names the field, or what the task's own Validate

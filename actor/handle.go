@@ -12,14 +12,14 @@ import (
 type Outcome struct {
 	// Kind is Completed, Failed, Stopped, or Abandoned: told to end and given up
 	// because it did not. One that was given up before a retry that never came
-	// has Failed.
+	// has Failed. One that was submitted to a controller may be Rejected.
 	Kind events.Outcome
-	// Reason says why a task was stopped or abandoned, else it is not set.
+	// Reason says why a task was stopped, abandoned or rejected, else it is not set.
 	Reason events.Reason
 	// Attempts is how many attempts were made.
 	Attempts int
-	// Err is the last error of a failed task and the *StuckError of an
-	// abandoned one; nil otherwise.
+	// Err is the last error of a failed task, the *StuckError of an abandoned one
+	// and the *RejectedError of a rejected one; nil otherwise.
 	Err error
 	// StopErr is what a stopped task returned after it had been told to stop,
 	// if that was more than its context's own error.
@@ -29,6 +29,8 @@ type Outcome struct {
 // String says how the task ended, in a few words.
 func (o Outcome) String() string {
 	switch {
+	case o.Kind == events.Rejected:
+		return fmt.Sprintf("%v (%v)", o.Kind, o.Reason)
 	case o.Err != nil:
 		return fmt.Sprintf("%v after %d attempt(s): %v", o.Kind, o.Attempts, o.Err)
 	case o.Reason != 0:

@@ -2,7 +2,7 @@ package events
 
 const (
 	// chunkSize is how many events fit into 8 KiB, which the allocator has in stock.
-	chunkSize = 53
+	chunkSize = 48
 	// maxSpare bounds the memory that a queue keeps after a burst: room for some
 	// 2,000 events.
 	maxSpare = 32

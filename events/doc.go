@@ -54,6 +54,8 @@
 //	group_restarting     (ID) Path Delay, Err: the failure
 //	group_restarted      (ID) Path, Elapsed: since the failure
 //	intensity_exceeded   (ID) Path, Err: names the child and its failure, Count: restarts in the window
+//	task_queued          ID Path Key, Count: how many wait for the key, with this one
+//	task_rejected        ID Path Key Reason, Elapsed: since it was submitted
 //	task_added           ID Path
 //	task_ready           ID Path Attempt, Elapsed: since the attempt started
 //	attempt_started      ID Path Attempt

@@ -30,13 +30,16 @@ type Event struct {
 	Exit policy.Exit
 	// Outcome is how the task ended.
 	Outcome Outcome
-	// Reason is why something was stopped; zero when nobody asked for it.
+	// Reason is why something was stopped, or not let in; zero when nobody asked for it.
 	Reason Reason
 
 	// ID is the task's life; a supervisor is a task too.
 	ID ID
 	// Path is the address in the tree of what the event is about, such as "/app/db".
 	Path string
+	// Key is what the task was submitted for, and of which only so many may run at a
+	// time.
+	Key string
 	// Pattern is Path with a * for each task that was added at run time, such as
 	// "/app/*": there are few of them, however many tasks come and go.
 	Pattern string
@@ -61,7 +64,7 @@ type Event struct {
 }
 
 // LogValue returns the group of the fields that are said, under the keys seq,
-// kind, path, id, attempt, generation, exit, outcome, reason, delay, elapsed,
+// kind, path, id, attempt, generation, key, exit, outcome, reason, delay, elapsed,
 // count, error and subscriber, in that order. The keys are stable. At is left to
 // the log record's own time.
 func (e Event) LogValue() slog.Value { return slog.GroupValue(e.said()...) }
@@ -92,7 +95,7 @@ func (e Event) String() string {
 // said returns the fields that are said. Zero means not said, but for the two
 // durations that their kind always states.
 func (e Event) said() []slog.Attr {
-	as := make([]slog.Attr, 0, 14)
+	as := make([]slog.Attr, 0, 15)
 	say := func(yes bool, a slog.Attr) {
 		if yes {
 			as = append(as, a)
@@ -104,6 +107,7 @@ func (e Event) said() []slog.Attr {
 	say(e.ID != 0, slog.Uint64("id", uint64(e.ID)))
 	say(e.Attempt != 0, slog.Int("attempt", e.Attempt))
 	say(e.Generation != 0, slog.Int("generation", e.Generation))
+	say(e.Key != "", slog.String("key", e.Key))
 	say(e.Exit != 0, slog.String("exit", e.Exit.String()))
 	say(e.Outcome != 0, slog.String("outcome", e.Outcome.String()))
 	say(e.Reason != 0, slog.String("reason", e.Reason.String()))

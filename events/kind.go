@@ -22,6 +22,11 @@ const (
 	// IntensityExceeded means: the children of a supervisor failed too often, and it
 	// gives up.
 	IntensityExceeded
+	// TaskQueued means: a task was submitted for a key whose places are taken, and
+	// waits for its turn.
+	TaskQueued
+	// TaskRejected means: a task that was submitted will not run. Reason says why.
+	TaskRejected
 	// TaskAdded means: a supervisor has taken in a task, which has not run yet.
 	TaskAdded
 	// TaskReady means: a task said that it is ready.
@@ -60,6 +65,8 @@ var kinds = label.Table[Kind]{Type: "kind", Labels: []string{
 	GroupRestarting:    "group_restarting",
 	GroupRestarted:     "group_restarted",
 	IntensityExceeded:  "intensity_exceeded",
+	TaskQueued:         "task_queued",
+	TaskRejected:       "task_rejected",
 	TaskAdded:          "task_added",
 	TaskReady:          "task_ready",
 	AttemptStarted:     "attempt_started",

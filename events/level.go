@@ -5,11 +5,11 @@ import "log/slog"
 // Level returns how much e matters to who keeps the log of a program:
 //
 //   - Debug is the course of things: tasks come and go, start, are ready, succeed, are
-//     told to stop, are scheduled to be run again.
+//     told to stop, are scheduled to be run again, wait for their key or make way.
 //   - Info is the course of the whole: a supervisor is up, has restarted a group,
 //     begins to stop or has stopped without an error.
 //   - Warn is what went wrong and is being mended: an attempt that failed, a group
-//     that is restarted for it, an abandoned attempt that returned, events that
+//     that is restarted for it, a task that found no room, an abandoned attempt that returned, events that
 //     were lost.
 //   - Error is what nothing mends: a task that is stuck, was abandoned or has failed
 //     for good, failures that come too often, a supervisor that ends with an error,
@@ -18,7 +18,7 @@ import "log/slog"
 // A kind that is not known is Info.
 func (e Event) Level() slog.Level {
 	switch e.Kind {
-	case TaskAdded, TaskReady, TaskStopping, TaskRemoved, AttemptStarted:
+	case TaskQueued, TaskAdded, TaskReady, TaskStopping, TaskRemoved, AttemptStarted:
 		return slog.LevelDebug
 	case RetryScheduled: // the failure before it was the news
 		return slog.LevelDebug
@@ -27,6 +27,12 @@ func (e Event) Level() slog.Level {
 			return slog.LevelWarn
 		}
 		return slog.LevelDebug
+	case TaskRejected:
+		switch e.Reason {
+		case ReasonFull, ReasonExpired, ReasonDuplicate:
+			return slog.LevelWarn
+		}
+		return slog.LevelDebug // as its admission says, or as somebody asked for
 	case TaskFinished:
 		if e.Outcome == Failed || e.Outcome == Abandoned {
 			return slog.LevelError

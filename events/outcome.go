@@ -16,6 +16,8 @@ const (
 	Stopped
 	// Abandoned did not end when it was told to, and is no longer waited for.
 	Abandoned
+	// Rejected was submitted and never let in. The reason says why.
+	Rejected
 )
 
 var outcomes = label.Table[Outcome]{Type: "outcome", Labels: []string{
@@ -23,6 +25,7 @@ var outcomes = label.Table[Outcome]{Type: "outcome", Labels: []string{
 	Failed:    "failed",
 	Stopped:   "stopped",
 	Abandoned: "abandoned",
+	Rejected:  "rejected",
 }}
 
 // String returns the label of o.

@@ -2,7 +2,8 @@ package events
 
 import "github.com/taskvisor/taskvisor/internal/label"
 
-// Reason is why something was stopped. Zero is not said: nobody asked for it.
+// Reason is why something was stopped, or was not let in. Zero is not said: nobody
+// asked for it.
 type Reason uint8
 
 const (
@@ -27,19 +28,41 @@ const (
 	ReasonReturned
 	// ReasonHelper means: one of its helper goroutines failed.
 	ReasonHelper
+
+	// ReasonBusy means: it was to be dropped if its key had no free place.
+	ReasonBusy
+	// ReasonFull means: there was no room left to wait in.
+	ReasonFull
+	// ReasonSuperseded means: another took its place at the head of the queue.
+	ReasonSuperseded
+	// ReasonWithdrawn means: somebody cancelled it before it had its turn.
+	ReasonWithdrawn
+	// ReasonExpired means: it waited for longer than it was worth.
+	ReasonExpired
+	// ReasonClosing means: who would have let it in stops.
+	ReasonClosing
+	// ReasonDuplicate means: a task of that name runs already.
+	ReasonDuplicate
 )
 
 var reasons = label.Table[Reason]{Type: "reason", Labels: []string{
-	ReasonShutdown:  "shutdown",
-	ReasonStopped:   "stopped",
-	ReasonRemoved:   "removed",
-	ReasonRestarted: "restarted",
-	ReasonGroup:     "group",
-	ReasonReplaced:  "replaced",
-	ReasonTimeout:   "timeout",
-	ReasonStalled:   "stalled",
-	ReasonReturned:  "returned",
-	ReasonHelper:    "helper",
+	ReasonShutdown:   "shutdown",
+	ReasonStopped:    "stopped",
+	ReasonRemoved:    "removed",
+	ReasonRestarted:  "restarted",
+	ReasonGroup:      "group",
+	ReasonReplaced:   "replaced",
+	ReasonTimeout:    "timeout",
+	ReasonStalled:    "stalled",
+	ReasonReturned:   "returned",
+	ReasonHelper:     "helper",
+	ReasonBusy:       "busy",
+	ReasonFull:       "full",
+	ReasonSuperseded: "superseded",
+	ReasonWithdrawn:  "withdrawn",
+	ReasonExpired:    "expired",
+	ReasonClosing:    "closing",
+	ReasonDuplicate:  "duplicate_name",
 }}
 
 // String returns the label of r.

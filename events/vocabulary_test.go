@@ -27,8 +27,8 @@ type decoder[T any] interface {
 
 func TestEveryLabelGoesThereAndBack(t *testing.T) {
 	t.Run("kind", func(t *testing.T) { walk(t, events.SubscriberPanicked) })
-	t.Run("outcome", func(t *testing.T) { walk(t, events.Abandoned) })
-	t.Run("reason", func(t *testing.T) { walk(t, events.ReasonHelper) })
+	t.Run("outcome", func(t *testing.T) { walk(t, events.Rejected) })
+	t.Run("reason", func(t *testing.T) { walk(t, events.ReasonDuplicate) })
 }
 
 func walk[T enum, P decoder[T]](t *testing.T, last T) {

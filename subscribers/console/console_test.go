@@ -159,6 +159,16 @@ var lines = []row{
 		`removed     /app/db`,
 	},
 	{
+		"a queued task says for what it waits, and with how many",
+		events.Event{Kind: events.TaskQueued, Path: "/app/deploys/build-2", Key: "main", Count: 3},
+		`queued      /app/deploys/build-2  key="main" waiting=3`,
+	},
+	{
+		"a rejected task says why",
+		events.Event{Kind: events.TaskRejected, Path: "/app/deploys/build-2", Key: "main", Reason: events.ReasonSuperseded},
+		`rejected    /app/deploys/build-2  key="main" reason=superseded`,
+	},
+	{
 		"losses are those of a subscriber",
 		events.Event{Kind: events.EventsLost, Seq: 90, Subscriber: "console", Count: 12},
 		`lost        subscriber "console"  events=12`,

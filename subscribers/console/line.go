@@ -42,6 +42,9 @@ func (w *Writer) appendLine(b []byte, e *events.Event) []byte {
 	d := details{b: b}
 	d.addNumber("attempt", uint64(e.Attempt), e.Attempt > 0)
 	d.addNumber("generation", uint64(e.Generation), e.Generation > 1) // the first is nothing special
+	if e.Key != "" {
+		d.add("key", strconv.Quote(e.Key), true)
+	}
 	d.add("exit", e.Exit, e.Exit != 0 && e.Kind != events.AttemptEnded && e.Kind != events.RetryScheduled)
 	d.add("outcome", e.Outcome, e.Outcome != 0)
 	d.add("reason", e.Reason, e.Reason != 0)

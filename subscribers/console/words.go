@@ -32,6 +32,8 @@ var words = map[events.Kind]word{
 	events.GroupRestarting:    {"regrouping", yellow, ""},
 	events.GroupRestarted:     {"regrouped", green, ""},
 	events.IntensityExceeded:  {"too often", red, "restarts"},
+	events.TaskQueued:         {"queued", "", "waiting"},
+	events.TaskRejected:       {"rejected", yellow, ""},
 	events.TaskAdded:          {"added", "", ""},
 	events.TaskReady:          {"ready", green, ""},
 	events.AttemptStarted:     {"started", "", ""},

@@ -17,7 +17,7 @@
 //	task failed            a task_finished with the outcome failed
 //
 // The attributes stand side by side, without a group: seq, kind, path, id, attempt,
-// generation, exit, outcome, reason, delay, elapsed, count, error and subscriber, each
+// generation, key, exit, outcome, reason, delay, elapsed, count, error and subscriber, each
 // of them if its event says it, as [events.Event.LogValue] does, but for the generation,
 // which is there from the second on. The error is handed over as an error. These may
 // follow:
