@@ -113,6 +113,9 @@ func (r *run) noteState(now time.Time) {
 // unlock releases mu and then does what is not done under it: to end contexts, to tell
 // the parent that the family is up, and to poke the conductor, who needs mu.
 func (r *run) unlock() {
+	for len(r.gone) > 0 {
+		r.tellGuard()
+	}
 	cancels, announce, wanted := r.cancels, r.announce, r.wanted
 	r.cancels, r.announce, r.wanted = nil, false, false
 	r.mu.Unlock()
@@ -141,6 +144,7 @@ func (r *run) askedToStop(cause error, now time.Time) {
 		return
 	}
 	r.asked, r.lame = now, after(now, r.cfg.LameDuck)
+	r.closeDoor()
 	r.tellSelf(events.SupervisorStopping, now, 0, nil)
 }
 

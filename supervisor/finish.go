@@ -60,6 +60,9 @@ func (r *run) childEnded(c *child, o *actor.Outcome, now time.Time) {
 	if r.group != nil || r.unready == c || r.starting != nil || r.cfg.EndWhenEmpty {
 		r.poke()
 	}
+	if r.guard != nil && !c.declared {
+		r.gone = append(r.gone, c.ID())
+	}
 }
 
 func (r *run) keepFailure(c *child, o *actor.Outcome) {

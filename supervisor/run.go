@@ -40,18 +40,23 @@ type run struct {
 	cfg   *Config       // read only
 	env   env
 
+	door  Door  // read only
+	guard Guard // read only; nil without a keeper
+
 	mu sync.Mutex
 	// All below is guarded by mu.
-	rows     []row    // the slice itself is read only
-	group    *group   // a group restart under way, until its members have ended
-	stop     *stop    // the stop under way; it never goes away again
-	cancels  []cancel // to be done after mu is released
-	announce bool     // to be ready, after mu is released
-	wanted   bool     // the conductor is to be poked, after mu is released
-	started  bool     // the first start is over
-	again    bool     // it ended to make room for the next run
-	over     bool     // the stop is over
-	unready  *child   // started, and its younger siblings wait for it
+	rows     []row       // the slice itself is read only
+	group    *group      // a group restart under way, until its members have ended
+	stop     *stop       // the stop under way; it never goes away again
+	cancels  []cancel    // to be done after mu is released
+	announce bool        // to be ready, after mu is released
+	wanted   bool        // the conductor is to be poked, after mu is released
+	isOpen   bool        // the door, if there is a guard
+	gone     []events.ID // to be told to the guard, before mu is released
+	started  bool        // the first start is over
+	again    bool        // it ended to make room for the next run
+	over     bool        // the stop is over
+	unready  *child      // started, and its younger siblings wait for it
 	window   policy.Window
 
 	names        map[string]*child

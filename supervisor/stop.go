@@ -82,6 +82,7 @@ func (r *run) beginStop(err error, ordered bool, now time.Time) {
 		began: now, deadline: deadline, hurry: deadline.Add(-deadline.Sub(now) / 10),
 	}
 	r.group, r.starting, r.unready = nil, nil, nil
+	r.closeDoor()
 	if r.lame.IsZero() || err != nil {
 		r.tellSelf(events.SupervisorStopping, now, 0, err)
 	}

@@ -20,7 +20,8 @@ import (
 // Children are addressed by path: by name ("db"), by a path below this
 // supervisor ("pool/db"), or by their full path ("/app/pool/db").
 type Supervisor struct {
-	cfg Config
+	cfg    Config
+	keeper Keeper // of its door, or nil
 
 	once sync.Once
 	tree uint64 // tells the trees of a process apart; set once
@@ -229,6 +230,7 @@ func nothing(context.Context) error { return nil }
 
 func (s *Supervisor) begin(ctx context.Context, subs []events.Subscriber) (*run, error) {
 	r := newRun(s, ctx, subs)
+	r.openDoor()
 	if !s.current.CompareAndSwap(nil, r) {
 		return nil, actor.Fatal(fmt.Errorf("run %s: %w", r.name(), ErrRunning))
 	}

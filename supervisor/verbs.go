@@ -38,12 +38,17 @@ func (s *Supervisor) endChild(ctx context.Context, act, address string, why even
 		case ended:
 			return nil
 		}
-		o, err := c.Wait(ctx)
-		if err != nil {
-			return &ChildError{Act: act, Path: c.Path(), Err: context.Cause(ctx)}
-		}
-		return leftBehind(c, &o)
+		return awaitEnd(ctx, act, c)
 	}
+}
+
+// awaitEnd returns when a child has ended that was told to.
+func awaitEnd(ctx context.Context, act string, c *child) error {
+	o, err := c.Wait(ctx)
+	if err != nil {
+		return &ChildError{Act: act, Path: c.Path(), Err: context.Cause(ctx)}
+	}
+	return leftBehind(c, &o)
 }
 
 // found is how a verb found a child.

@@ -1,0 +1,137 @@
+package controller
+
+import (
+	"math"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/policy"
+	"github.com/taskvisor/taskvisor/supervisor"
+)
+
+const (
+	// DefaultWidth is how many tasks may run at a time for a key.
+	DefaultWidth = 1
+	// DefaultDepth is how many submissions may wait for a key.
+	DefaultDepth = 100
+	// NoQueue is a Depth that lets nothing wait for a key, but for what replaces an
+	// owner. It is not zero, because zero is taken.
+	NoQueue int = math.MinInt
+	// DefaultCapacity is how many submissions may wait in all.
+	DefaultCapacity = 65_536
+	// MaxKey is the length in bytes that a key may have.
+	MaxKey = 1024
+)
+
+// Config is what a controller is told once. The zero Config works: one owner per key,
+// default bounds, nothing expires.
+type Config struct {
+	// Name is the default name of Spec, the first part of the paths when the
+	// controller is the root of a tree, and the label of its figures.
+	Name string
+	// Width is how many tasks may run at a time for a key that SetWidth says nothing
+	// else about. Zero means 1; policy.Unlimited sets no limit.
+	Width int
+	// Depth is how many submissions may wait for a key. Zero means 100; NoQueue and
+	// policy.Unlimited are named.
+	Depth int
+	// Capacity is how many submissions may wait in all, those apart that replace an
+	// owner. Zero means 65,536; policy.Unlimited sets no limit.
+	Capacity int
+	// TTL is how long a submission may wait that says nothing else. Zero means for
+	// ever.
+	TTL time.Duration
+	// Workers is the supervisor of the owners: their defaults, how many may run at a
+	// time in all (Concurrency), how many failures are too many (Intensity). It
+	// restarts them one for one. Children, Limit, AutoShutdown and EndWhenEmpty are not
+	// for a controller, and the name is the controller's.
+	Workers supervisor.Config
+}
+
+// Submission is a task, and for what it runs.
+type Submission struct {
+	// Spec is the task. Its name is the last part of its path, and has to be
+	// different from those of all that run for the controller at the same time.
+	Spec actor.Spec
+	// Key is for what it runs; empty means the name of the Spec.
+	Key string
+	// Admission says what becomes of it when the key has no free place; zero is Queue.
+	Admission Admission
+	// TTL is how long it may wait for its turn; it is rejected then. Zero means the TTL of
+	// the controller; policy.Forever has no end.
+	TTL time.Duration
+}
+
+// Validate returns a *supervisor.ConfigError for the first thing that cannot be used,
+// or nil.
+func (c *Controller) Validate() error {
+	if err := c.cfg.check(); err != nil {
+		return &supervisor.ConfigError{Name: c.cfg.Name, Err: err}
+	}
+	return c.workers.Validate()
+}
+
+func (c *Config) check() error {
+	bad := func(field string, value any, reason string) error {
+		return &policy.FieldError{Field: field, Value: value, Reason: reason}
+	}
+	const notHere = "is not for the workers of a controller"
+	w := &c.Workers
+	switch {
+	case c.Width < 0:
+		return bad("Width", c.Width, "must not be negative")
+	case c.Depth < 0 && c.Depth != NoQueue:
+		return bad("Depth", c.Depth, "must not be negative")
+	case c.Capacity < 0:
+		return bad("Capacity", c.Capacity, "must not be negative")
+	case c.TTL < 0:
+		return bad("TTL", c.TTL, "must not be negative")
+	case w.Name != "" && w.Name != c.Name:
+		return bad("Workers.Name", w.Name, "is not the controller's name")
+	case len(w.Children) > 0:
+		return bad("Workers.Children", len(w.Children), notHere+": it runs what is submitted")
+	case w.Strategy != supervisor.OneForOne:
+		return bad("Workers.Strategy", w.Strategy, notHere+": they have nothing to do with each other")
+	case w.Limit != 0:
+		return bad("Workers.Limit", w.Limit, notHere+": Concurrency lets owners wait instead")
+	case w.AutoShutdown != supervisor.AutoShutdownNever:
+		return bad("Workers.AutoShutdown", w.AutoShutdown, notHere)
+	case w.EndWhenEmpty:
+		return bad("Workers.EndWhenEmpty", true, notHere)
+	}
+	return nil
+}
+
+// resolved returns c with defaults in place of its zeros.
+func (c Config) resolved() Config {
+	c.Workers.Name = c.Name
+	c.Width = orDefault(c.Width, DefaultWidth)
+	c.Capacity = orDefault(c.Capacity, DefaultCapacity)
+	c.TTL = orDefault(c.TTL, policy.Forever)
+	c.Depth = max(orDefault(c.Depth, DefaultDepth), 0) // NoQueue is less
+	return c
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// check returns a *actor.SpecError for what cannot be used, but for the Spec itself.
+func (s *Submission) check() error {
+	bad := func(field string, value any, reason string) error {
+		return &actor.SpecError{Name: s.Spec.Name, Err: &policy.FieldError{Field: field, Value: value, Reason: reason}}
+	}
+	switch {
+	case s.Admission > DropIfRunning:
+		return bad("Admission", s.Admission, "is not a known choice")
+	case s.TTL < 0:
+		return bad("TTL", s.TTL, "must not be negative")
+	case len(s.Key) > MaxKey:
+		return bad("Key", len(s.Key), "is longer than the 1024 bytes of MaxKey")
+	}
+	return nil
+}

@@ -1,0 +1,233 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"sync"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/policy"
+	"github.com/taskvisor/taskvisor/supervisor"
+)
+
+// Controller admits tasks by key, and runs them under a supervisor of its own. It is a
+// task, to be hung in a tree by its Spec, and a [supervisor.Family]. All methods may be
+// called by any goroutine, a supervised one included.
+type Controller struct {
+	cfg     Config // as given
+	set     Config // with its defaults
+	workers *supervisor.Supervisor
+	counts  counts
+	widths  sync.Map // of keys that have their own, as int
+}
+
+// New returns a controller that is not running. A configuration that cannot be used is
+// refused by Validate, and by Run before anything happens.
+func New(cfg Config) *Controller {
+	c := &Controller{cfg: cfg, set: cfg.resolved()}
+	c.workers = supervisor.NewGuarded(c.set.Workers, (*keeper)(c))
+	return c
+}
+
+// Spec returns a spec that hangs the controller in a tree. An empty name means the one
+// of its Config.
+func (c *Controller) Spec(name string) actor.Spec {
+	spec := c.workers.Spec(name)
+	spec.Task = c
+	return spec
+}
+
+// Head returns the supervisor of the owners, whose names are those of their specs. What
+// is started there by hand has no key.
+func (c *Controller) Head() *supervisor.Supervisor { return c.workers }
+
+// Run admits tasks until ctx ends or the supervisor of the owners gives up, and returns
+// what that returns. What waits then is rejected; what runs is stopped.
+func (c *Controller) Run(ctx context.Context) error {
+	if err := c.Validate(); err != nil {
+		return actor.Fatal(err)
+	}
+	return c.workers.Run(ctx)
+}
+
+// WaitReady returns nil when the controller admits tasks, as Supervisor.WaitReady does.
+func (c *Controller) WaitReady(ctx context.Context) error { return c.workers.WaitReady(ctx) }
+
+// keeper is the controller as its supervisor sees it.
+type keeper Controller
+
+// Open begins a run, with nothing in it.
+func (k *keeper) Open(door *supervisor.Door) supervisor.Guard { return newDesk((*Controller)(k), door) }
+
+// desk returns that of the present run, or nil.
+func (c *Controller) desk() *desk {
+	d, _ := c.workers.Guard().(*desk)
+	return d
+}
+
+// Submit has a task run for its key as soon as its admission and those before it allow,
+// and returns its handle, by which to follow it. That it was rejected is its outcome, and
+// no error.
+//
+// Submit waits only while the controller as a whole is full, see Config.Capacity, and as
+// long as ctx allows: the error is a *supervisor.ChildError with the cause of ctx then, and
+// the outcome of the handle is that the submission was rejected as full. Other errors mean
+// that nothing was submitted: a *actor.SpecError, a *supervisor.ChildError with
+// ErrNotRunning, or with the cause of a ctx that had ended before.
+func (c *Controller) Submit(ctx context.Context, sub Submission) (*actor.Handle, error) {
+	t, err := c.Prepare(sub)
+	if err != nil {
+		return nil, err
+	}
+	return t.submit(ctx)
+}
+
+// Prepare gives a submission its identity, so that it can be noted before anything
+// happens. One that is never made leaves no trace. It belongs to the present run of the
+// controller. The error is a *actor.SpecError or a *supervisor.ChildError with
+// ErrNotRunning.
+func (c *Controller) Prepare(sub Submission) (*Ticket, error) {
+	if err := sub.check(); err != nil {
+		return nil, err
+	}
+	d := c.desk()
+	if d == nil {
+		return nil, c.refuse("submit", sub.Spec.Name, supervisor.ErrNotRunning)
+	}
+	task, err := d.door.Prepare(&sub.Spec)
+	if err != nil {
+		return nil, err
+	}
+	return &Ticket{
+		desk: d, task: task, admission: sub.Admission,
+		key: orDefault(sub.Key, sub.Spec.Name), ttl: orDefault(sub.TTL, c.set.TTL),
+	}, nil
+}
+
+// Cancel ends a submission for good. One that waits is withdrawn; one that runs is
+// stopped, as Supervisor.Stop does, and Cancel returns when it has ended or when ctx
+// has. The error is a *supervisor.StopError if it had to be left behind, and otherwise a
+// *supervisor.ChildError: with ErrNotFound for what is not there, or no more, with ErrSelf
+// for a task that would cancel itself, ErrNotRunning, or the cause of ctx.
+func (c *Controller) Cancel(ctx context.Context, id events.ID) error {
+	name := fmt.Sprintf("#%d", id)
+	d, err := c.open(ctx, "cancel", name)
+	if err != nil {
+		return err
+	}
+	t, err := d.cancel(ctx, id)
+	if err != nil {
+		return c.refuse("cancel", name, err)
+	}
+	if t == nil {
+		return nil
+	}
+	return t.task.Await(ctx, "cancel")
+}
+
+// Purge withdraws everything that waits for a key, and returns how much that was. The
+// owners are left alone.
+func (c *Controller) Purge(key string) int {
+	d := c.desk()
+	if d == nil {
+		return 0
+	}
+	d.door.Lock()
+	defer d.door.Unlock()
+	return d.purge(key)
+}
+
+// Stop purges a key and stops its owners, as one act, and returns when they have ended or
+// when ctx has. What is submitted meanwhile comes after them. The error is as Cancel's, but
+// that a key for which nothing runs is none.
+func (c *Controller) Stop(ctx context.Context, key string) error {
+	d, err := c.open(ctx, "stop", key)
+	if err != nil {
+		return err
+	}
+	owners, err := d.stop(ctx, key)
+	if err != nil {
+		return c.refuse("stop", key, err)
+	}
+	var first error
+	for _, t := range owners {
+		if err := t.task.Await(ctx, "stop"); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// SetWidth says how many tasks may run at a time for a key, from now on and in later
+// runs. More places are taken at once by those that wait; fewer are not given to the
+// next, when owners end. Zero goes back to the Width of the Config. Each key that has a
+// width of its own is remembered.
+func (c *Controller) SetWidth(key string, n int) error {
+	switch {
+	case n < 0:
+		return &policy.FieldError{Field: "Width", Value: n, Reason: "must not be negative"}
+	case len(key) > MaxKey:
+		return &policy.FieldError{Field: "Key", Value: len(key), Reason: "is longer than MaxKey"}
+	case n == 0:
+		c.widths.Delete(key)
+	default:
+		c.widths.Store(key, n)
+	}
+	if d := c.desk(); d != nil {
+		d.door.Lock()
+		defer d.door.Unlock()
+		d.widen(key)
+	}
+	return nil
+}
+
+// width is how many may run for a key.
+func (c *Controller) width(key string) int {
+	if n, ok := c.widths.Load(key); ok {
+		return n.(int)
+	}
+	return c.set.Width
+}
+
+// Handle returns the handle of a submission that waits or runs.
+func (c *Controller) Handle(id events.ID) (*actor.Handle, error) {
+	name := fmt.Sprintf("#%d", id)
+	d, err := c.open(context.Background(), "find", name)
+	if err != nil {
+		return nil, err
+	}
+	d.door.Lock()
+	defer d.door.Unlock()
+	if t := d.tickets[id]; t != nil {
+		return t.Handle(), nil
+	}
+	return nil, c.refuse("find", name, supervisor.ErrNotFound)
+}
+
+// open returns the desk of the present run.
+func (c *Controller) open(ctx context.Context, act, name string) (*desk, error) {
+	if ctx.Err() != nil {
+		return nil, c.refuse(act, name, context.Cause(ctx))
+	}
+	d := c.desk()
+	if d == nil {
+		return nil, c.refuse(act, name, supervisor.ErrNotRunning)
+	}
+	return d, nil
+}
+
+func (c *Controller) refuse(act, name string, err error) error {
+	at := "/" + c.cfg.Name
+	if d := c.desk(); d != nil {
+		at = d.door.Path()
+	}
+	return &supervisor.ChildError{Act: act, Path: path.Join(at, name), Err: err}
+}
+
+var (
+	_ supervisor.Family = (*Controller)(nil)
+	_ supervisor.Keeper = (*keeper)(nil)
+	_ events.Source     = (*Controller)(nil)
+)

@@ -1,0 +1,300 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/policy"
+	"github.com/taskvisor/taskvisor/supervisor"
+)
+
+// desk is one run of a controller: all of its state, so that the next run begins
+// afresh. It acts on the goroutines of those that submit, and of owners that end.
+type desk struct {
+	c    *Controller
+	door *supervisor.Door
+
+	// All below is guarded by the door.
+	closed  bool
+	slots   map[string]*slot      // those that are not empty
+	tickets map[events.ID]*Ticket // those that wait or run
+	queued  int                   // how many wait
+	room    room
+	spare   []*slot // to be used again
+}
+
+// maxSpare bounds how many empty slots are kept.
+const maxSpare = 64
+
+func newDesk(c *Controller, door *supervisor.Door) *desk {
+	return &desk{
+		c: c, door: door, room: room{free: c.set.Capacity},
+		slots: map[string]*slot{}, tickets: map[events.ID]*Ticket{},
+	}
+}
+
+// submit decides what becomes of t. A channel says that there is no room for it, until
+// it is closed.
+func (d *desk) submit(t *Ticket) (admitted <-chan struct{}, err error) {
+	d.door.Lock()
+	defer d.door.Unlock()
+	if t.given {
+		return nil, ErrSubmitted
+	}
+	t.given = true
+	d.c.counts.submitted[t.admission].Add(1)
+	if d.closed {
+		d.reject(t, events.ReasonClosing)
+		return nil, nil
+	}
+	s := d.slot(t.key)
+	switch answer, why := decide(t.admission, s.occupancy(d.c.set.Depth)); answer {
+	case enters:
+		d.enter(s, t)
+		d.tidy(s)
+	case waits:
+		d.queue(s, t)
+	case succeeds:
+		d.succeed(s, t)
+	case refused:
+		d.reject(t, why)
+	}
+	if t.parked == nil {
+		return nil, nil
+	}
+	return t.admitted, nil
+}
+
+// slot returns the slot of a key, which is made if there is none.
+func (d *desk) slot(key string) *slot {
+	s := d.slots[key]
+	if s != nil {
+		return s
+	}
+	if n := len(d.spare); n > 0 {
+		s, d.spare = d.spare[n-1], d.spare[:n-1]
+	} else {
+		s = &slot{}
+	}
+	s.key, s.width = key, d.c.width(key)
+	d.slots[key] = s
+	return s
+}
+
+// tidy forgets a slot that is empty.
+func (d *desk) tidy(s *slot) {
+	if !s.isEmpty() {
+		return
+	}
+	delete(d.slots, s.key)
+	if len(d.spare) < maxSpare {
+		s.key = ""
+		d.spare = append(d.spare, s)
+	}
+}
+
+// enter gives t a place of the slot, or its outcome.
+func (d *desk) enter(s *slot, t *Ticket) {
+	err := t.task.Enter()
+	switch {
+	case err == nil:
+		t.slot = s
+		s.owners = append(s.owners, t)
+		d.tickets[t.ID()] = t
+		d.c.counts.entered.Add(1)
+	case errors.Is(err, supervisor.ErrExists):
+		d.reject(t, events.ReasonDuplicate)
+	default:
+		d.reject(t, events.ReasonClosing)
+	}
+}
+
+// queue has t wait at the end.
+func (d *desk) queue(s *slot, t *Ticket) {
+	d.room.take(t)
+	t.place = s.queue.PushBack(t)
+	d.wait(s, t)
+}
+
+// succeed has t wait at the head, in place of who was there, and the oldest owner end.
+func (d *desk) succeed(s *slot, t *Ticket) {
+	if head := s.head(); head != nil {
+		d.dismiss(head, events.ReasonSuperseded)
+	}
+	t.place = s.queue.PushFront(t)
+	d.wait(s, t)
+	if owner := s.oldest(); owner != nil {
+		d.c.counts.replaced.Add(1)
+		owner.leave(events.ReasonReplaced)
+	}
+}
+
+// leave tells an owner to end.
+func (t *Ticket) leave(why events.Reason) {
+	t.leaving = true
+	t.task.Stop(why)
+}
+
+// wait is what all have in common that wait.
+func (d *desk) wait(s *slot, t *Ticket) {
+	now := time.Now()
+	t.slot, t.since = s, now
+	d.tickets[t.ID()] = t
+	d.queued++
+	if t.ttl != policy.Forever {
+		t.timer = time.AfterFunc(t.ttl, func() { d.expire(t) })
+	}
+	waiting := uint64(s.queue.Len())
+	t.task.Tell(events.TaskQueued, now, func(e *events.Event) { e.Key, e.Count = t.key, waiting })
+}
+
+// stopWaiting takes t out of its queue, for whatever comes next.
+func (d *desk) stopWaiting(t *Ticket) {
+	t.slot.queue.Remove(t.place)
+	t.place = nil
+	d.queued--
+	delete(d.tickets, t.ID())
+	d.room.give(t)
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+}
+
+// dismiss rejects one that waits.
+func (d *desk) dismiss(t *Ticket, why events.Reason) {
+	d.stopWaiting(t)
+	d.reject(t, why)
+}
+
+// reject gives t its outcome without having run.
+func (d *desk) reject(t *Ticket, why events.Reason) {
+	d.c.counts.rejected[why].Add(1)
+	now := time.Now()
+	t.task.Tell(events.TaskRejected, now, func(e *events.Event) {
+		e.Key, e.Reason = t.key, why
+		if !t.since.IsZero() {
+			e.Elapsed = now.Sub(t.since)
+		}
+	})
+	t.task.Reject(t.key, why)
+}
+
+// Left frees the place of an owner, and gives it to the next.
+func (d *desk) Left(id events.ID) {
+	t := d.tickets[id]
+	if t == nil {
+		return // started by hand
+	}
+	delete(d.tickets, id)
+	t.slot.disown(t)
+	d.advance(t.slot)
+}
+
+// advance fills the free places of a slot from its queue.
+func (d *desk) advance(s *slot) {
+	for len(s.owners) < s.width {
+		t := s.head()
+		if t == nil {
+			break
+		}
+		if t.ttl != policy.Forever && time.Since(t.since) >= t.ttl { // its timer is late
+			d.dismiss(t, events.ReasonExpired)
+			continue
+		}
+		d.stopWaiting(t)
+		d.enter(s, t)
+	}
+	d.tidy(s)
+}
+
+func (d *desk) widen(key string) {
+	if s := d.slots[key]; s != nil {
+		s.width = d.c.width(key)
+		d.advance(s)
+	}
+}
+
+// expire rejects t if it still waits.
+func (d *desk) expire(t *Ticket) {
+	d.door.Lock()
+	defer d.door.Unlock()
+	if t.place != nil {
+		d.dismiss(t, events.ReasonExpired)
+	}
+}
+
+// giveUp rejects t if it still waits for room.
+func (d *desk) giveUp(t *Ticket) bool {
+	d.door.Lock()
+	defer d.door.Unlock()
+	if t.parked == nil {
+		return false
+	}
+	d.dismiss(t, events.ReasonFull)
+	return true
+}
+
+// cancel ends a submission; it returns one that runs and is to be waited for.
+func (d *desk) cancel(ctx context.Context, id events.ID) (*Ticket, error) {
+	d.door.Lock()
+	defer d.door.Unlock()
+	t := d.tickets[id]
+	switch {
+	case t == nil:
+		return nil, supervisor.ErrNotFound
+	case t.place != nil:
+		d.dismiss(t, events.ReasonWithdrawn)
+		return nil, nil
+	case t.task.Has(ctx):
+		return nil, supervisor.ErrSelf
+	}
+	t.leave(events.ReasonStopped)
+	return t, nil
+}
+
+// purge rejects all that wait for a key.
+func (d *desk) purge(key string) (n int) {
+	s := d.slots[key]
+	if s == nil {
+		return 0
+	}
+	return d.empty(s, events.ReasonWithdrawn)
+}
+
+func (d *desk) empty(s *slot, why events.Reason) (n int) {
+	for t := s.head(); t != nil; t = s.head() {
+		d.dismiss(t, why)
+		n++
+	}
+	return n
+}
+
+// stop purges a key and tells its owners to end, whom it returns.
+func (d *desk) stop(ctx context.Context, key string) ([]*Ticket, error) {
+	d.door.Lock()
+	defer d.door.Unlock()
+	s := d.slots[key]
+	if s == nil {
+		return nil, nil
+	}
+	owners := slices.Clone(s.owners)
+	if slices.ContainsFunc(owners, func(t *Ticket) bool { return t.task.Has(ctx) }) {
+		return nil, supervisor.ErrSelf
+	}
+	d.empty(s, events.ReasonWithdrawn)
+	for _, t := range owners {
+		t.leave(events.ReasonStopped)
+	}
+	return owners, nil
+}
+
+// Closing rejects all that wait, and whatever comes.
+func (d *desk) Closing() {
+	d.closed = true
+	for _, s := range d.slots {
+		d.empty(s, events.ReasonClosing)
+	}
+}

@@ -1,0 +1,77 @@
+package controller
+
+import (
+	"container/list"
+	"context"
+	"errors"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/supervisor"
+)
+
+// ErrSubmitted means: the ticket has been submitted before.
+var ErrSubmitted = errors.New("taskvisor: submitted already")
+
+// Ticket is a submission that has its identity. It is submitted at most once.
+type Ticket struct {
+	desk      *desk
+	task      supervisor.Candidate
+	key       string
+	admission Admission
+	ttl       time.Duration
+
+	// All below is guarded by the desk's door.
+	given    bool          // it has been submitted
+	leaving  bool          // it runs, and was told to end
+	slot     *slot         // in which it waits or runs
+	place    *list.Element // in the slot's queue, while it waits
+	since    time.Time     // when it was submitted, if it had to wait
+	timer    *time.Timer   // of its time to live
+	room     bool          // it takes room while it waits
+	parked   *list.Element // among those that wait for room
+	admitted chan struct{} // closed when it waits for room no more
+}
+
+// ID returns the number of the submission, and of the task that it becomes.
+func (t *Ticket) ID() events.ID { return t.Handle().ID() }
+
+// Key returns for what it is to run.
+func (t *Ticket) Key() string { return t.key }
+
+// Handle returns the handle by which to follow it. It resolves only when the ticket
+// was submitted.
+func (t *Ticket) Handle() *actor.Handle { return t.task.Handle() }
+
+// Submit is Controller.Submit. A second call returns ErrSubmitted. A ticket from an
+// earlier run of the controller is rejected as closing. With a ctx that has ended already
+// nothing is done, and the ticket may be submitted still.
+func (t *Ticket) Submit(ctx context.Context) error {
+	_, err := t.submit(ctx)
+	return err
+}
+
+func (t *Ticket) submit(ctx context.Context) (*actor.Handle, error) {
+	refuse := func(err error) error {
+		return &supervisor.ChildError{Act: "submit", Path: t.Handle().Path(), Err: err}
+	}
+	if ctx.Err() != nil {
+		return nil, refuse(context.Cause(ctx))
+	}
+	admitted, err := t.desk.submit(t)
+	if err != nil {
+		return nil, refuse(err)
+	}
+	if admitted == nil {
+		return t.Handle(), nil
+	}
+	select {
+	case <-admitted:
+	case <-ctx.Done():
+		if t.desk.giveUp(t) {
+			return t.Handle(), refuse(context.Cause(ctx))
+		}
+	}
+	return t.Handle(), nil
+}

@@ -1,0 +1,152 @@
+package supervisor
+
+import (
+	"context"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+)
+
+// Keeper decides when tasks may come in by the [Door] of a supervisor. It is for
+// packages that admit tasks by rules of their own, as package controller does.
+type Keeper interface {
+	// Open returns the guard of a run that is about to begin. It is called for each run,
+	// and does nothing else: the run may be refused, since there is one already.
+	Open(d *Door) Guard
+}
+
+// Guard is what a [Keeper] knows of one run. Its methods are called with the door's lock
+// held: they shall not wait, and of the supervisor call only what the Door and its
+// Candidates offer.
+type Guard interface {
+	// Left tells that a dynamic child has ended: its name is free, and its outcome
+	// there. It may have come in by Supervisor.Start.
+	Left(id events.ID)
+	// Closing tells, once, that the run lets nobody in any more. Those that are in are
+	// still to leave.
+	Closing()
+}
+
+// NewGuarded returns a supervisor with a door. It is like one made by New in every other
+// way.
+func NewGuarded(cfg Config, k Keeper) *Supervisor {
+	s := New(cfg)
+	s.keeper = k
+	return s
+}
+
+// Guard returns the guard of the present run, or nil.
+func (s *Supervisor) Guard() Guard {
+	if r := s.current.Load(); r != nil {
+		return r.guard
+	}
+	return nil
+}
+
+// Door is how a [Keeper] lets tasks into one run of its supervisor. The run and all
+// that the keeper knows have one lock, which is the Door's: so what is
+// decided is decided at one moment, and nothing happens in between.
+type Door struct{ run *run }
+
+// Lock takes the lock, for whom it does not call with it held.
+func (d *Door) Lock() { d.run.mu.Lock() }
+
+// Unlock releases the lock, and does what was decided under it.
+func (d *Door) Unlock() { d.run.unlock() }
+
+// Path returns the path of the supervisor.
+func (d *Door) Path() string { return d.run.name() }
+
+// Prepare gives a task its identity and its handle, and does nothing else. It
+// returns a *SpecError for what the spec says. It needs no lock.
+func (d *Door) Prepare(spec *actor.Spec) (Candidate, error) {
+	set, err := d.run.known(spec)
+	if err != nil {
+		return Candidate{}, err
+	}
+	return Candidate{d.run.newChild(spec, set)}, nil
+}
+
+// Candidate is a task with an identity, to be let in at most once. All but Handle
+// and Await need the door's lock.
+type Candidate struct{ child *child }
+
+// Handle returns the handle of the task, which has an outcome when it was rejected,
+// or has ended.
+func (k Candidate) Handle() *actor.Handle { return &k.child.Handle }
+
+// Enter starts the task as a dynamic child. It returns a *ChildError with ErrExists,
+// ErrLimit, ErrStopping or ErrNotRunning when that cannot be: then it may be tried again,
+// or rejected.
+func (k Candidate) Enter() error {
+	r := k.child.run
+	if err := r.admit(k.child.Name(), 1); err != nil {
+		return err
+	}
+	r.add(k.child, time.Now())
+	return nil
+}
+
+// Reject gives a task that has not been let in its outcome.
+func (k Candidate) Reject(key string, why events.Reason) {
+	k.child.Resolve(&actor.Outcome{
+		Kind: events.Rejected, Reason: why,
+		Err: &actor.RejectedError{Path: k.child.Path(), Key: key, Reason: why},
+	})
+}
+
+// Stop tells a task that was let in to end.
+func (k Candidate) Stop(why events.Reason) { k.child.run.tellToEnd(k.child, why, time.Now()) }
+
+// State returns what a task is doing that was let in, since when, and its present
+// attempt.
+func (k Candidate) State() (State, time.Time, int) {
+	c := k.child
+	return c.state, c.run.time(c.since), int(c.attempts)
+}
+
+// Has says that ctx belongs to the task or to one below it.
+func (k Candidate) Has(ctx context.Context) bool { return selfOrBelow(ctx, k.child) }
+
+// Await returns when the task has ended that was told to by Stop, as
+// Supervisor.Stop does.
+func (k Candidate) Await(ctx context.Context, act string) error { return awaitEnd(ctx, act, k.child) }
+
+// Tell publishes an event about the task; say completes it. Nothing is called when
+// nobody listens.
+func (k Candidate) Tell(kind events.Kind, now time.Time, say func(e *events.Event)) {
+	r := k.child.run
+	if !r.wants(kind) {
+		return
+	}
+	e := k.child.event(kind, now)
+	say(e)
+	r.env.bus.Send(e)
+}
+
+// openDoor is called before anybody knows the run.
+func (r *run) openDoor() {
+	if k := r.s.keeper; k != nil {
+		r.door.run = r
+		r.guard = k.Open(&r.door)
+		r.isOpen = true
+	}
+}
+
+// closeDoor is called with mu held.
+func (r *run) closeDoor() {
+	if r.isOpen {
+		r.isOpen = false
+		r.guard.Closing()
+	}
+}
+
+// tellGuard tells the guard who has left. It is called with mu held, in the last moment:
+// a child's goroutine has little stack left before.
+func (r *run) tellGuard() {
+	last := len(r.gone) - 1
+	id := r.gone[last]
+	r.gone = r.gone[:last]
+	r.guard.Left(id)
+}
