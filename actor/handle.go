@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"sync"
 
 	"github.com/taskvisor/taskvisor/events"
@@ -101,6 +102,10 @@ func (h *Handle) Outcome() (o Outcome, ok bool) {
 // the cause of ctx; the task's own is in the outcome. An outcome that is there
 // already is returned even if ctx has ended.
 func (h *Handle) Wait(ctx context.Context) (Outcome, error) {
+	if o, ok := h.Outcome(); ok {
+		return o, nil
+	}
+	runtime.Gosched() // many a task is so short that it ends meanwhile, and no channel has to be made
 	if o, ok := h.Outcome(); ok {
 		return o, nil
 	}

@@ -8,6 +8,9 @@ import (
 	"github.com/taskvisor/taskvisor/events"
 )
 
+// atOnce is how most short tasks end. Outcomes do not change.
+var atOnce = actor.Outcome{Kind: events.Completed, Attempts: 1}
+
 // finish ends a child for good: the books first, then whoever waits.
 func (r *run) finish(c *child, kind events.Outcome, stuck *actor.StuckError, now time.Time) {
 	if c.alive {
@@ -15,7 +18,10 @@ func (r *run) finish(c *child, kind events.Outcome, stuck *actor.StuckError, now
 		r.alive--
 	}
 	r.dropPermit(c)
-	o := &actor.Outcome{Kind: kind, Attempts: int(c.attempts)}
+	o := &atOnce
+	if kind != events.Completed || c.attempts != 1 {
+		o = &actor.Outcome{Kind: kind, Attempts: int(c.attempts)}
+	}
 	switch kind {
 	case events.Completed:
 		c.enterState(StateCompleted, now)
