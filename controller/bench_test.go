@@ -2,88 +2,93 @@ package controller_test
 
 import (
 	"context"
-	"fmt"
 	"testing"
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/controller"
 	"github.com/taskvisor/taskvisor/policy"
-	"github.com/taskvisor/taskvisor/supervisor"
 )
 
-func BenchmarkSubmit(b *testing.B) {
-	nothing := actor.Func(func(context.Context) error { return nil })
-	b.Run("start", func(b *testing.B) {
-		app := supervisor.New(supervisor.Config{})
-		ctx, stop := context.WithCancel(context.Background())
-		done := make(chan error)
-		go func() { done <- app.Run(ctx) }()
-		_ = app.WaitReady(ctx)
-		b.ReportAllocs()
+// benchmarked runs f with a controller that admits whatever comes.
+func benchmarked(b *testing.B, f func(c *controller.Controller)) {
+	b.Helper()
+	c := controller.New(controller.Config{Depth: policy.Unlimited, Capacity: policy.Unlimited})
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- c.Run(ctx) }()
+	if err := c.WaitReady(ctx); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	f(c)
+	b.StopTimer()
+	stop()
+	if err := <-ended; err != nil {
+		b.Error(err)
+	}
+}
+
+func benchmarkedSubmit(b *testing.B, c *controller.Controller, a controller.Admission, task actor.Func) *actor.Handle {
+	b.Helper()
+	h, err := c.Submit(context.Background(), controller.Submission{
+		Key: "k", Admission: a, Spec: actor.Spec{Name: "job", Task: task, Restart: policy.Never},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return h
+}
+
+func instant(context.Context) error { return nil }
+
+func untilTold(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}
+
+// An idle slot: in, run, out.
+func BenchmarkSubmitAndWait(b *testing.B) {
+	benchmarked(b, func(c *controller.Controller) {
 		for b.Loop() {
-			h, err := app.Start(ctx, actor.Spec{Name: "job", Task: nothing, Restart: policy.Never})
-			if err != nil {
-				b.Fatal(err)
-			}
-			if _, err := h.Wait(context.Background()); err != nil {
+			if _, err := benchmarkedSubmit(b, c, controller.Queue, instant).Wait(context.Background()); err != nil {
 				b.Fatal(err)
 			}
 		}
-		stop()
-		<-done
 	})
-	b.Run("submit", func(b *testing.B) {
-		app := controller.New(controller.Config{})
-		ctx, stop := context.WithCancel(context.Background())
-		done := make(chan error)
-		go func() { done <- app.Run(ctx) }()
-		_ = app.WaitReady(ctx)
-		b.ReportAllocs()
-		for b.Loop() {
-			h, err := app.Submit(ctx, controller.Submission{Spec: actor.Spec{Name: "job", Task: nothing, Restart: policy.Never}})
-			if err != nil {
-				b.Fatal(err)
-			}
-			if _, err := h.Wait(context.Background()); err != nil {
-				b.Fatal(err)
-			}
+}
+
+// A busy slot, of which each submission makes the queue longer, or replaces its head, or
+// is turned away.
+func BenchmarkDecision(b *testing.B) {
+	for _, a := range []controller.Admission{controller.Queue, controller.Replace, controller.DropIfRunning} {
+		b.Run(a.String(), func(b *testing.B) {
+			benchmarked(b, func(c *controller.Controller) {
+				benchmarkedSubmit(b, c, controller.Queue, untilTold)
+				for b.Loop() {
+					benchmarkedSubmit(b, c, a, untilTold)
+				}
+			})
+		})
+	}
+}
+
+// Each owner is followed by the next of the queue.
+func BenchmarkHandOver(b *testing.B) {
+	benchmarked(b, func(c *controller.Controller) {
+		gate := make(chan struct{})
+		benchmarkedSubmit(b, c, controller.Queue, func(context.Context) error {
+			<-gate
+			return nil
+		})
+		var last *actor.Handle
+		for range b.N {
+			last = benchmarkedSubmit(b, c, controller.Queue, instant)
 		}
-		stop()
-		<-done
-	})
-	b.Run("queue", func(b *testing.B) {
-		app := controller.New(controller.Config{Depth: policy.Unlimited, Capacity: policy.Unlimited})
-		ctx, stop := context.WithCancel(context.Background())
-		done := make(chan error)
-		go func() { done <- app.Run(ctx) }()
-		_ = app.WaitReady(ctx)
-		b.ReportAllocs()
-		wait := actor.Func(func(ctx context.Context) error { <-ctx.Done(); return nil })
-		for b.Loop() {
-			_, err := app.Submit(ctx, controller.Submission{Spec: actor.Spec{Name: "job", Task: wait, Restart: policy.Never}})
-			if err != nil {
-				b.Fatal(err)
-			}
+		b.ResetTimer()
+		close(gate)
+		if _, err := last.Wait(context.Background()); err != nil {
+			b.Fatal(err)
 		}
-		stop()
-		<-done
 	})
-	b.Run("replace", func(b *testing.B) {
-		app := controller.New(controller.Config{Depth: policy.Unlimited, Capacity: policy.Unlimited})
-		ctx, stop := context.WithCancel(context.Background())
-		done := make(chan error)
-		go func() { done <- app.Run(ctx) }()
-		_ = app.WaitReady(ctx)
-		b.ReportAllocs()
-		wait := actor.Func(func(ctx context.Context) error { <-ctx.Done(); return nil })
-		for b.Loop() {
-			_, err := app.Submit(ctx, controller.Submission{Admission: controller.Replace, Spec: actor.Spec{Name: "job", Task: wait, Restart: policy.Never}})
-			if err != nil {
-				b.Fatal(err)
-			}
-		}
-		stop()
-		<-done
-	})
-	_ = fmt.Sprint
 }

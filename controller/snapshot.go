@@ -2,6 +2,7 @@ package controller
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -25,21 +26,12 @@ type Snapshot struct {
 
 // Slot is what runs and waits for a key.
 type Slot struct {
-	Key    string    `json:"key"`
-	Width  int       `json:"width"`
-	Owners []Owner   `json:"owners"`          // the oldest first
-	Queue  []Waiting `json:"queue,omitempty"` // the next first
-}
-
-// Owner is a task that has a place.
-type Owner struct {
-	ID   events.ID `json:"id"`
-	Path string    `json:"path"`
-	// State says what it is doing: stopping or stuck when another waits for its place
-	// in vain.
-	State   supervisor.State `json:"state"`
-	Since   time.Time        `json:"since"` // when it came into its state
-	Attempt int              `json:"attempt,omitempty"`
+	Key   string `json:"key"`
+	Width int    `json:"width"`
+	// Owners are those that run, the oldest first. Their states say what holds up the
+	// others: one that is stopping, or stuck, keeps its place.
+	Owners []supervisor.Node `json:"owners"`
+	Queue  []Waiting         `json:"queue,omitempty"` // the next first
 }
 
 // Waiting is a submission that waits for its turn.
@@ -63,6 +55,9 @@ func (c *Controller) Snapshot() Snapshot {
 		return Snapshot{}
 	}
 	snap := d.snapshot()
+	for i := range snap.Slots {
+		snap.Slots[i].spellOut()
+	}
 	slices.SortFunc(snap.Slots, func(a, b Slot) int { return cmp.Compare(a.Key, b.Key) })
 	return snap
 }
@@ -73,13 +68,27 @@ func (c *Controller) Slot(key string) (slot Slot, ok bool) {
 	if d == nil {
 		return Slot{}, false
 	}
+	slot, ok = d.list(key)
+	slot.spellOut()
+	return slot, ok
+}
+
+// spellOut makes the texts of errors, which are the users' own and may call anything.
+func (s *Slot) spellOut() {
+	for i := range s.Owners {
+		if err := s.Owners[i].Err; err != nil {
+			s.Owners[i].Error = fmt.Sprint(err)
+		}
+	}
+}
+
+func (d *desk) list(key string) (slot Slot, ok bool) {
 	d.door.Lock()
 	defer d.door.Unlock()
-	s := d.slots[key]
-	if s == nil {
-		return Slot{}, false
+	if s := d.slots[key]; s != nil {
+		return s.list(), true
 	}
-	return s.list(), true
+	return Slot{}, false
 }
 
 func (d *desk) snapshot() Snapshot {
@@ -96,11 +105,9 @@ func (d *desk) snapshot() Snapshot {
 }
 
 func (s *slot) list() Slot {
-	list := Slot{Key: s.key, Width: s.width, Owners: make([]Owner, 0, len(s.owners))}
+	list := Slot{Key: s.key, Width: s.width, Owners: make([]supervisor.Node, 0, len(s.owners))}
 	for _, t := range s.owners {
-		o := Owner{ID: t.ID(), Path: t.Handle().Path()}
-		o.State, o.Since, o.Attempt = t.task.State()
-		list.Owners = append(list.Owners, o)
+		list.Owners = append(list.Owners, t.task.Node())
 	}
 	for e := s.queue.Front(); e != nil; e = e.Next() {
 		t := e.Value.(*Ticket)

@@ -19,17 +19,17 @@ type Ticket struct {
 	desk      *desk
 	task      supervisor.Candidate
 	key       string
-	admission Admission
 	ttl       time.Duration
+	admission Admission
 
 	// All below is guarded by the desk's door.
 	given    bool          // it has been submitted
 	leaving  bool          // it runs, and was told to end
+	room     bool          // it takes room while it waits
 	slot     *slot         // in which it waits or runs
 	place    *list.Element // in the slot's queue, while it waits
 	since    time.Time     // when it was submitted, if it had to wait
 	timer    *time.Timer   // of its time to live
-	room     bool          // it takes room while it waits
 	parked   *list.Element // among those that wait for room
 	admitted chan struct{} // closed when it waits for room no more
 }

@@ -90,21 +90,21 @@ func (k Candidate) Enter() error {
 
 // Reject gives a task that has not been let in its outcome.
 func (k Candidate) Reject(key string, why events.Reason) {
-	k.child.Resolve(&actor.Outcome{
-		Kind: events.Rejected, Reason: why,
-		Err: &actor.RejectedError{Path: k.child.Path(), Key: key, Reason: why},
-	})
+	var end struct { // made at once
+		actor.Outcome
+		err actor.RejectedError
+	}
+	end.err = actor.RejectedError{Path: k.child.Path(), Key: key, Reason: why}
+	end.Outcome = actor.Outcome{Kind: events.Rejected, Reason: why, Err: &end.err}
+	k.child.Resolve(&end.Outcome)
 }
 
 // Stop tells a task that was let in to end.
 func (k Candidate) Stop(why events.Reason) { k.child.run.tellToEnd(k.child, why, time.Now()) }
 
-// State returns what a task is doing that was let in, since when, and its present
-// attempt.
-func (k Candidate) State() (State, time.Time, int) {
-	c := k.child
-	return c.state, c.run.time(c.since), int(c.attempts)
-}
+// Node describes a task that was let in, as a listing does. The text of its error is left
+// to the caller, since a user's error may call anything.
+func (k Candidate) Node() Node { return k.child.node() }
 
 // Has says that ctx belongs to the task or to one below it.
 func (k Candidate) Has(ctx context.Context) bool { return selfOrBelow(ctx, k.child) }
