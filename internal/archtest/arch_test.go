@@ -43,6 +43,10 @@ var imports = []importRow{
 		reason: "probes are answered from a listing, which speaks of states and reasons",
 	},
 	{
+		pkg: "supervisor/inspect", ours: []string{"policy", "events", "actor", "supervisor", "internal/label"},
+		reason: "what settings amount to is reckoned from a configuration and a listing",
+	},
+	{
 		pkg: "supervisor/systemd", ours: []string{"policy", "events", "actor", "supervisor", "supervisor/health"},
 		modules: []string{"github.com/coreos/go-systemd/v22"},
 		reason:  "a task that looks at the tree around it; go-systemd is the protocol",

@@ -27,6 +27,7 @@ import (
 	_ "github.com/taskvisor/taskvisor/subscribers/zaplog"
 	_ "github.com/taskvisor/taskvisor/supervisor"
 	_ "github.com/taskvisor/taskvisor/supervisor/health"
+	_ "github.com/taskvisor/taskvisor/supervisor/inspect"
 	_ "github.com/taskvisor/taskvisor/supervisor/systemd"
 )
 
@@ -37,7 +38,7 @@ var known = map[string]string{
 	"actor": ours + "actor", "events": ours + "events", "policy": ours + "policy", "supervisor": ours + "supervisor",
 	"console": ours + "subscribers/console", "recorder": ours + "subscribers/recorder", "tasks": ours + "actor/tasks",
 	"sloglog": ours + "subscribers/sloglog", "zaplog": ours + "subscribers/zaplog", "prom": ours + "subscribers/prom",
-	"oteltrace": ours + "subscribers/oteltrace", "health": ours + "supervisor/health", "systemd": ours + "supervisor/systemd",
+	"oteltrace": ours + "subscribers/oteltrace", "health": ours + "supervisor/health", "inspect": ours + "supervisor/inspect", "systemd": ours + "supervisor/systemd",
 	"backoff": "github.com/cenkalti/backoff/v4", "zap": "go.uber.org/zap", "trace": "go.opentelemetry.io/otel/trace",
 	"prometheus": "github.com/prometheus/client_golang/prometheus", "promhttp": "github.com/prometheus/client_golang/prometheus/promhttp",
 
