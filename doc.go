@@ -6,6 +6,7 @@
 //     fail, and stops them within one deadline. Begin with supervisor.Main.
 //   - actor is what a task is: Task, Spec, Handle, the functions on its context, and
 //     the errors that steer. actor/tasks has ready-made ones, such as an HTTP server.
+//   - controller decides who may run for a key: it queues, replaces or drops.
 //   - policy is when to run again: restart types, backoff, retry budget, intensity.
 //   - events is what happened: the events, and the bus that carries them to
 //     subscribers. subscribers/console writes them for people, subscribers/sloglog and

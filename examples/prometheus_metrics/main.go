@@ -1,5 +1,6 @@
 // Prometheus metrics serves the figures of a tree at /metrics. What they say about the
-// tree is kept by the supervisors; the subscriber adds the histograms of durations.
+// tree is kept by the supervisors, and by the controller what it has decided; the
+// subscriber adds the histograms of durations.
 //
 //	go run ./examples/prometheus_metrics -addr 127.0.0.1:9091
 //	curl -s http://127.0.0.1:9091/metrics | grep taskvisor_
@@ -23,6 +24,7 @@ import (
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/actor/tasks"
+	"github.com/taskvisor/taskvisor/controller"
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/subscribers/prom"
@@ -42,6 +44,7 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 	// supervisor, and is told of it afterwards.
 	var metrics prom.Collector
 	registry := prometheus.NewRegistry()
+	deploys := controller.New(controller.Config{Name: "deploys"})
 	app := supervisor.New(supervisor.Config{
 		Name:        "app",
 		Subscribers: []events.Subscriber{metrics.Subscriber()},
@@ -54,9 +57,12 @@ func run(ctx context.Context, addr string, out io.Writer) error {
 			{Name: "doomed", Task: actor.Func(doomed), MaxRetries: 1},
 			// Starts tasks that come and go. In the figures they are one: /app/*.
 			{Name: "spawner", Task: tasks.Every(30*time.Millisecond, spawn)},
+			// Has a new deployment replace the last one, mostly before it is done.
+			deploys.Spec(""),
+			{Name: "releaser", Task: tasks.Every(30*time.Millisecond, release(deploys))},
 		},
 	})
-	if err := metrics.Add(app); err != nil {
+	if err := metrics.Add(app, deploys); err != nil {
 		return err
 	}
 	for _, c := range []prometheus.Collector{&metrics, collectors.NewGoCollector()} {
@@ -96,6 +102,21 @@ func spawn(ctx context.Context) error {
 	name := fmt.Sprintf("job-%d", time.Now().UnixNano())
 	_, err := supervisor.FromContext(ctx).Start(ctx, actor.Spec{Name: name, Task: actor.Func(job)})
 	return err
+}
+
+func release(deploys *controller.Controller) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := deploys.Submit(ctx, controller.Submission{
+			Key:       "production",
+			Admission: controller.Replace,
+			Spec: actor.Spec{
+				Name:    fmt.Sprintf("deploy-%d", time.Now().UnixNano()),
+				Task:    actor.Func(func(ctx context.Context) error { return work(ctx, 40*time.Millisecond) }),
+				Restart: policy.Never,
+			},
+		})
+		return err
+	}
 }
 
 // work takes its time, or returns when it is told to.

@@ -55,6 +55,7 @@ func TestTheFiguresAreServedAndTheProgramStopsAtASignal(t *testing.T) {
 		got = ask(ctx, t, match[1])
 		if got.value("attempts_ended_total", "/app/poll", "failed") >= 2 &&
 			got.value("tasks_finished_total", "/app/*", "completed") >= 3 &&
+			got.value("controller_replaced_total", "deploys", "") >= 1 &&
 			got.value("tasks_finished_total", "/app/doomed", "failed") == 1 {
 			break
 		}
@@ -78,6 +79,9 @@ func TestTheFiguresAreServedAndTheProgramStopsAtASignal(t *testing.T) {
 		{"jobs are counted together", "tasks_added_total", "/app/*", "", 3, 1e6},
 		{"how long they took is observed", "task_duration_seconds", "/app/*", "", 2, 1e6},
 		{"so are the pauses", "backoff_delay_seconds", "/app/doomed", "", 1, 1},
+		{"what was submitted is counted by its admission", "controller_submissions_total", "deploys", "replace", 2, 1e6},
+		{"a key has one owner at a time", "controller_owners", "deploys", "", 0, 1},
+		{"what a controller runs is counted together", "tasks_added_total", "/app/deploys/*", "", 2, 1e6},
 	} {
 		if v := got.value(row.metric, row.task, row.value); v < row.least || v > row.max {
 			t.Errorf("%s: %s of %s is %v", row.sentence, row.metric, row.task, v)

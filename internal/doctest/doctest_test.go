@@ -35,7 +35,7 @@ const ours = "github.com/taskvisor/taskvisor/"
 
 // known are the packages that a fragment may name without an import.
 var known = map[string]string{
-	"actor": ours + "actor", "events": ours + "events", "policy": ours + "policy", "supervisor": ours + "supervisor",
+	"actor": ours + "actor", "controller": ours + "controller", "events": ours + "events", "policy": ours + "policy", "supervisor": ours + "supervisor",
 	"console": ours + "subscribers/console", "recorder": ours + "subscribers/recorder", "tasks": ours + "actor/tasks",
 	"sloglog": ours + "subscribers/sloglog", "zaplog": ours + "subscribers/zaplog", "prom": ours + "subscribers/prom",
 	"oteltrace": ours + "subscribers/oteltrace", "health": ours + "supervisor/health", "inspect": ours + "supervisor/inspect", "systemd": ours + "supervisor/systemd",

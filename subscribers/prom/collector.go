@@ -12,11 +12,11 @@ import (
 // namespace is what all names begin with.
 const namespace = "taskvisor_"
 
-// taskLabel and subscriberLabel are the labels that this package knows. The others
-// belong to the sources.
+// These are the labels that this package knows. The others belong to the sources.
 const (
 	taskLabel       = "task"
 	subscriberLabel = "subscriber"
+	controllerLabel = "controller"
 )
 
 // Collector is a prometheus.Collector of what its sources report, and an

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/controller"
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/subscribers/prom"
@@ -24,11 +25,12 @@ import (
 func TestPrometheusHasNoComplaintAboutNamesAndHelp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c prom.Collector
+		deploys := controller.New(controller.Config{Name: "deploys"})
 		app := supervisor.New(supervisor.Config{
 			Name: "app", Subscribers: []events.Subscriber{c.Subscriber()},
-			Children: []actor.Spec{{Name: "job", Task: actor.Func(idle)}},
+			Children: []actor.Spec{{Name: "job", Task: actor.Func(idle)}, deploys.Spec("")},
 		})
-		if err := c.Add(app); err != nil {
+		if err := c.Add(app, deploys); err != nil {
 			t.Fatal(err)
 		}
 		reg := register(t, &c)
@@ -84,7 +86,7 @@ func TestAllIsThereAsZeroBeforeTheFirstEvent(t *testing.T) {
 }
 
 func TestTheDocumentedNumberOfSeriesIsTheActualOne(t *testing.T) {
-	const perTask, perHistograms, perSupervisor, perSubscriber = 29, 43, 10, 4
+	const perTask, perHistograms, perSupervisor, perController, perSubscriber = 29, 43, 10, 17, 4
 
 	count := func(tasks int, subscribed bool) int {
 		var c prom.Collector
@@ -114,6 +116,19 @@ func TestTheDocumentedNumberOfSeriesIsTheActualOne(t *testing.T) {
 		if got := count(row.tasks, row.subscribed); got != row.want {
 			t.Errorf("%s: %d series, want %d", row.sentence, got, row.want)
 		}
+	}
+	if got := len(gather(t, collectorOf(t, controller.New(controller.Config{Name: "deploys"})))); got != perController {
+		t.Errorf("a controller has %d series of its own, want %d", got, perController)
+	}
+}
+
+func TestControllersAreToldApartByTheirNames(t *testing.T) {
+	uploads, deploys := controller.New(controller.Config{Name: "uploads"}), controller.New(controller.Config{Name: "deploys"})
+	collectorOf(t, uploads, deploys)
+	_, err := prom.New(uploads, controller.New(controller.Config{Name: "uploads"}))
+	var twice *prom.DuplicateError
+	if !errors.As(err, &twice) || twice.Label != "controller" || !strings.Contains(err.Error(), "give the controllers different names") {
+		t.Errorf("two of one name: %v", err)
 	}
 }
 

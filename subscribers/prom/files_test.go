@@ -15,6 +15,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/controller"
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/subscribers/prom"
@@ -43,15 +44,16 @@ type knownMetric struct {
 func knownMetrics(t *testing.T) known {
 	t.Helper()
 	var c prom.Collector
+	deploys := controller.New(controller.Config{Name: "deploys"})
 	app := supervisor.New(supervisor.Config{
 		Name: "app", Subscribers: []events.Subscriber{c.Subscriber()},
-		Children: []actor.Spec{{Name: "job", Task: actor.Func(idle)}},
+		Children: []actor.Spec{{Name: "job", Task: actor.Func(idle)}, deploys.Spec("")},
 	})
 	checker, err := health.New(app, health.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Add(app, checker); err != nil {
+	if err := c.Add(app, checker, deploys); err != nil {
 		t.Fatal(err)
 	}
 	families, err := register(t, &c).Gather()
@@ -359,7 +361,7 @@ func TestTheDashboardCanBeImported(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"Overview", "Durations", "Supervisors", "Subscribers"}; !slices.Equal(rows, want) {
+	if want := []string{"Overview", "Durations", "Supervisors", "Controllers", "Subscribers"}; !slices.Equal(rows, want) {
 		t.Errorf("the rows are %v, want %v", rows, want)
 	}
 	for _, v := range regexp.MustCompile(`\$\{?([a-z_]+)`).FindAllStringSubmatch(readFile(t, dashboardFile), -1) {
@@ -388,7 +390,7 @@ func TestTheTableOfMetricsIsComplete(t *testing.T) {
 			t.Errorf("%s has the labels %v, not %v", name, slices.Sorted(maps.Keys(m.labels)), labels)
 		}
 		for label, values := range m.labels {
-			if label == "task" || label == "supervisor" || label == "subscriber" {
+			if slices.Contains([]string{"task", "supervisor", "controller", "subscriber"}, label) {
 				continue
 			}
 			for value := range values {
