@@ -31,11 +31,16 @@ func (a Admission) MarshalText() ([]byte, error) { return admissions.Marshal(a) 
 // UnmarshalText sets the value from its label.
 func (a *Admission) UnmarshalText(text []byte) error { return admissions.Unmarshal(a, text) }
 
-// occupancy is how full a slot is.
+// occupancy is how full a slot is, for one who comes.
 type occupancy struct {
 	owners, width  int
 	waiting, depth int
+	// namesake says that an owner has the same name.
+	namesake bool
 }
+
+// hasPlace says that there is a place to take. Two of a name cannot run at a time.
+func (o occupancy) hasPlace() bool { return o.owners < o.width && !o.namesake }
 
 // answer is what becomes of a submission.
 type answer uint8
@@ -50,7 +55,7 @@ const (
 // decide answers a submission, and says why if it is refused.
 func decide(a Admission, o occupancy) (answer, events.Reason) {
 	switch {
-	case o.owners < o.width:
+	case o.hasPlace() && (o.waiting == 0 || a == Replace):
 		return enters, 0
 	case a == Replace:
 		return succeeds, 0

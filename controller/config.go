@@ -51,7 +51,8 @@ type Config struct {
 // Submission is a task, and for what it runs.
 type Submission struct {
 	// Spec is the task. Its name is the last part of its path, and has to be
-	// different from those of all that run for the controller at the same time.
+	// different from those of all that run for other keys at the same time. Of the
+	// same key, one that has the name of an owner waits until that has ended.
 	Spec actor.Spec
 	// Key is for what it runs; empty means the name of the Spec.
 	Key string

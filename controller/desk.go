@@ -51,7 +51,7 @@ func (d *desk) submit(t *Ticket) (admitted <-chan struct{}, err error) {
 		return nil, nil
 	}
 	s := d.slot(t.key)
-	switch answer, why := decide(t.admission, s.occupancy(d.c.set.Depth)); answer {
+	switch answer, why := decide(t.admission, d.occupancy(s, t)); answer {
 	case enters:
 		d.enter(s, t)
 		d.tidy(s)
@@ -66,6 +66,15 @@ func (d *desk) submit(t *Ticket) (admitted <-chan struct{}, err error) {
 		return nil, nil
 	}
 	return t.admitted, nil
+}
+
+// occupancy is how full a slot is for t.
+func (d *desk) occupancy(s *slot, t *Ticket) occupancy {
+	return occupancy{
+		owners: len(s.owners), width: s.width,
+		waiting: s.queue.Len(), depth: d.c.set.Depth,
+		namesake: d.namesake(s, t) != nil,
+	}
 }
 
 // slot returns the slot of a key, which is made if there is none.
@@ -126,10 +135,26 @@ func (d *desk) succeed(s *slot, t *Ticket) {
 	}
 	t.place = s.queue.PushFront(t)
 	d.wait(s, t)
-	if owner := s.oldest(); owner != nil {
+	owner := d.namesake(s, t)
+	if owner == nil {
+		owner = s.oldest()
+	}
+	if owner != nil && !owner.leaving {
 		d.c.counts.replaced.Add(1)
 		owner.leave(events.ReasonReplaced)
 	}
+}
+
+// namesake is the owner in the slot that has the name of t, or nil.
+func (d *desk) namesake(s *slot, t *Ticket) *Ticket {
+	id, taken := t.task.Namesake()
+	if !taken {
+		return nil
+	}
+	if owner := d.tickets[id]; owner != nil && owner.slot == s {
+		return owner
+	}
+	return nil
 }
 
 // leave tells an owner to end.
@@ -169,6 +194,13 @@ func (d *desk) dismiss(t *Ticket, why events.Reason) {
 	d.reject(t, why)
 }
 
+// takeOut dismisses one that waits by itself, for which others may have waited.
+func (d *desk) takeOut(t *Ticket, why events.Reason) {
+	s := t.slot
+	d.dismiss(t, why)
+	d.advance(s)
+}
+
 // reject gives t its outcome without having run.
 func (d *desk) reject(t *Ticket, why events.Reason) {
 	d.c.counts.rejected[why].Add(1)
@@ -195,11 +227,7 @@ func (d *desk) Left(id events.ID) {
 
 // advance fills the free places of a slot from its queue.
 func (d *desk) advance(s *slot) {
-	for len(s.owners) < s.width {
-		t := s.head()
-		if t == nil {
-			break
-		}
+	for t := s.head(); t != nil && d.occupancy(s, t).hasPlace(); t = s.head() {
 		if t.ttl != policy.Forever && time.Since(t.since) >= t.ttl { // its timer is late
 			d.dismiss(t, events.ReasonExpired)
 			continue
@@ -222,7 +250,7 @@ func (d *desk) expire(t *Ticket) {
 	d.door.Lock()
 	defer d.door.Unlock()
 	if t.place != nil {
-		d.dismiss(t, events.ReasonExpired)
+		d.takeOut(t, events.ReasonExpired)
 	}
 }
 
@@ -233,7 +261,7 @@ func (d *desk) giveUp(t *Ticket) bool {
 	if t.parked == nil {
 		return false
 	}
-	d.dismiss(t, events.ReasonFull)
+	d.takeOut(t, events.ReasonFull)
 	return true
 }
 
@@ -246,7 +274,7 @@ func (d *desk) cancel(ctx context.Context, id events.ID) (*Ticket, error) {
 	case t == nil:
 		return nil, supervisor.ErrNotFound
 	case t.place != nil:
-		d.dismiss(t, events.ReasonWithdrawn)
+		d.takeOut(t, events.ReasonWithdrawn)
 		return nil, nil
 	case t.task.Has(ctx):
 		return nil, supervisor.ErrSelf

@@ -22,11 +22,13 @@
 // abandoned: one that is stuck and waited for keeps its place. A slot exists while it
 // has owners.
 //
-// A submission that finds a free place runs, whatever its admission. Else:
+// A submission that finds a free place runs, whatever its admission, unless an owner of
+// the key has its name: two of a name cannot run at a time. Else:
 //
 //	Queue          waits behind those that wait, first in first out.
-//	Replace        tells the oldest owner to end that was not told yet, and becomes the
-//	               first that waits. It supersedes who was first; those behind stay.
+//	Replace        tells an owner to end, and becomes the first that waits. It supersedes
+//	               who was first; those behind stay. The owner is the one of its name, or
+//	               else the oldest that was not told to end yet.
 //	DropIfRunning  is rejected as busy.
 //
 // Submissions with Replace are never refused for want of room: at most one waits for
@@ -46,8 +48,8 @@
 //	withdrawn       it was cancelled, or its slot purged, while it waited
 //	expired         it waited for longer than its TTL
 //	closing         the controller stops
-//	duplicate_name  when its turn came, a task of its name was running for another
-//	                place, or had been started by hand
+//	duplicate_name  when its turn came, a task of its name was running for another key,
+//	                or had been started by hand
 //
 // # Bounds
 //

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/policy"
 )
 
 // The figures of a controller. The label controller is the Name of its Config, which
@@ -27,7 +28,7 @@ var (
 	}
 	capacityMetric = &events.Metric{
 		Name: "controller_capacity", Labels: []string{"controller"},
-		Help: "How many submissions may wait before their callers have to.",
+		Help: "How many submissions may wait before their callers have to, 0 for no limit.",
 	}
 	submittedMetric = &events.Metric{
 		Name: "controller_submissions_total", Counter: true, Labels: []string{"controller", "admission"},
@@ -65,6 +66,13 @@ type counts struct {
 	entered, replaced atomic.Uint64
 }
 
+func noneIfUnlimited(n int) int {
+	if n == policy.Unlimited {
+		return 0
+	}
+	return n
+}
+
 // Metrics returns all that Measure reports.
 func (c *Controller) Metrics() []*events.Metric { return append([]*events.Metric(nil), metrics...) }
 
@@ -84,7 +92,7 @@ func (c *Controller) Measure(report func(m *events.Metric, value float64, labels
 	report(ownersMetric, float64(owners), name)
 	report(queuedMetric, float64(queued), name)
 	report(parkedMetric, float64(parked), name)
-	report(capacityMetric, float64(c.set.Capacity), name)
+	report(capacityMetric, float64(noneIfUnlimited(c.set.Capacity)), name)
 	for a := Queue; a <= DropIfRunning; a++ {
 		report(submittedMetric, float64(c.counts.submitted[a].Load()), name, a.String())
 	}

@@ -14,10 +14,6 @@ type slot struct {
 	queue  list.List // of *Ticket, the next first
 }
 
-func (s *slot) occupancy(depth int) occupancy {
-	return occupancy{owners: len(s.owners), width: s.width, waiting: s.queue.Len(), depth: depth}
-}
-
 // head is the next to have a place, or nil.
 func (s *slot) head() *Ticket {
 	if e := s.queue.Front(); e != nil {

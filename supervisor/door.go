@@ -88,6 +88,14 @@ func (k Candidate) Enter() error {
 	return nil
 }
 
+// Namesake returns who in the supervisor has the name of the task.
+func (k Candidate) Namesake() (id events.ID, taken bool) {
+	if c := k.child.run.names[k.child.Name()]; c != nil && c.linked {
+		return c.ID(), true
+	}
+	return 0, false
+}
+
 // Reject gives a task that has not been let in its outcome.
 func (k Candidate) Reject(key string, why events.Reason) {
 	var end struct { // made at once
