@@ -52,6 +52,10 @@ var imports = []importRow{
 		reason:  "a task that looks at the tree around it; go-systemd is the protocol",
 	},
 	{
+		pkg: "supervisor/supervisortest", ours: []string{"policy", "events", "actor", "supervisor", "subscribers/recorder"},
+		reason: "for tests of a user's tree: it runs one, records it, and has it fail; no program imports it",
+	},
+	{
 		pkg: "controller", ours: []string{"policy", "events", "actor", "supervisor", "internal/label"},
 		reason: "a door to the supervisor; it and persist never meet",
 	},
@@ -100,6 +104,7 @@ var goroutines = []fileRow{
 	{"actor/helpers.go", "what runs inside an attempt and must end with it"},
 	{"events/subscription.go", "each subscriber reads its place in the stream on its own"},
 	{"supervisor/main.go", "signals arrive while main waits for the tree"},
+	{"supervisor/supervisortest/tree.go", "a tree runs beside the test that looks at it"},
 }
 
 // goroutineExempt lists the packages whose goroutines are their own affair.

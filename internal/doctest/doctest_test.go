@@ -28,6 +28,7 @@ import (
 	_ "github.com/taskvisor/taskvisor/supervisor"
 	_ "github.com/taskvisor/taskvisor/supervisor/health"
 	_ "github.com/taskvisor/taskvisor/supervisor/inspect"
+	_ "github.com/taskvisor/taskvisor/supervisor/supervisortest"
 	_ "github.com/taskvisor/taskvisor/supervisor/systemd"
 )
 
@@ -39,7 +40,7 @@ var known = map[string]string{
 	"console": ours + "subscribers/console", "recorder": ours + "subscribers/recorder", "tasks": ours + "actor/tasks",
 	"sloglog": ours + "subscribers/sloglog", "zaplog": ours + "subscribers/zaplog", "prom": ours + "subscribers/prom",
 	"oteltrace": ours + "subscribers/oteltrace", "health": ours + "supervisor/health", "inspect": ours + "supervisor/inspect", "systemd": ours + "supervisor/systemd",
-	"backoff": "github.com/cenkalti/backoff/v4", "zap": "go.uber.org/zap", "trace": "go.opentelemetry.io/otel/trace",
+	"supervisortest": ours + "supervisor/supervisortest", "backoff": "github.com/cenkalti/backoff/v4", "zap": "go.uber.org/zap", "trace": "go.opentelemetry.io/otel/trace",
 	"prometheus": "github.com/prometheus/client_golang/prometheus", "promhttp": "github.com/prometheus/client_golang/prometheus/promhttp",
 
 	"context": "context", "errors": "errors", "fmt": "fmt", "http": "net/http", "json": "encoding/json", "log": "log", "net": "net",
