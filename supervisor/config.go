@@ -3,6 +3,7 @@ package supervisor
 import (
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"time"
 
@@ -99,8 +100,36 @@ type Family interface {
 // children's specs and the supervisors below included, or nil. Run and Start do
 // the same before they do anything else.
 func (s *Supervisor) Validate() error {
-	if err := s.cfg.check(); err != nil {
+	err := s.circle(nil)
+	if err == nil {
+		err = s.cfg.check()
+	}
+	if err != nil {
 		return &ConfigError{Name: s.cfg.Name, Err: err}
+	}
+	return nil
+}
+
+// circle returns an error if a supervisor is below itself.
+func (s *Supervisor) circle(above []*Supervisor) error {
+	above = append(above, s)
+	for i := range s.cfg.Children {
+		spec := &s.cfg.Children[i]
+		if v := reflect.ValueOf(spec.Task); !v.IsValid() || (v.Kind() == reflect.Pointer && v.IsNil()) {
+			continue // is refused for that
+		}
+		head := headOf(spec.Task)
+		switch {
+		case head == nil:
+			continue
+		case slices.Contains(above, head):
+			return &actor.SpecError{Name: spec.Name, Err: &policy.FieldError{
+				Field: "Task", Value: head, Reason: "is a supervisor above itself",
+			}}
+		}
+		if err := head.circle(above); err != nil {
+			return err
+		}
 	}
 	return nil
 }

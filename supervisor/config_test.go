@@ -208,3 +208,32 @@ func TestASupervisorRunsAgainWithFreshState(t *testing.T) {
 		}
 	})
 }
+
+// loop is a family whose head is given later.
+type loop struct{ head *supervisor.Supervisor }
+
+func (l *loop) Run(ctx context.Context) error { return l.head.Run(ctx) }
+func (l *loop) Head() *supervisor.Supervisor  { return l.head }
+
+func TestAFamilyThatIsNilIsRefused(t *testing.T) {
+	app := supervisor.New(supervisor.Config{Children: []actor.Spec{{Name: "nil", Task: (*loop)(nil)}}})
+	var field *policy.FieldError
+	if err := app.Validate(); !errors.As(err, &field) || field.Field != "Task" {
+		t.Errorf("Validate returned %v", err)
+	}
+}
+
+func TestASupervisorBelowItselfIsRefused(t *testing.T) {
+	l := &loop{}
+	inner := supervisor.New(supervisor.Config{Name: "inner", Children: []actor.Spec{{Name: "again", Task: l}}})
+	l.head = supervisor.New(supervisor.Config{Name: "outer", Children: []actor.Spec{inner.Spec("")}})
+	for _, s := range []*supervisor.Supervisor{l.head, inner} {
+		var field *policy.FieldError
+		if err := s.Validate(); !errors.As(err, &field) || field.Field != "Task" {
+			t.Errorf("Validate returned %v", err)
+		}
+		if err := s.Run(t.Context()); !errors.As(err, &field) {
+			t.Errorf("Run returned %v", err)
+		}
+	}
+}
