@@ -39,7 +39,7 @@ func measureShots(p peer, size scale, callers int) (figures, error) {
 	begin := time.Now()
 	for i := range callers {
 		wg.Go(func() {
-			n, err := shots(f, "shot-"+strconv.Itoa(i), begin.Add(size.spell))
+			n, err := shots(f.shot, "shot-"+strconv.Itoa(i), begin.Add(size.spell))
 			total.Add(n)
 			if err != nil {
 				failed <- err
@@ -57,12 +57,12 @@ func measureShots(p peer, size scale, callers int) (figures, error) {
 }
 
 // shots adds one-shot children, one after the other, until a time has come.
-func shots(f family, name string, until time.Time) (int64, error) {
+func shots(shot func(name string) error, name string, until time.Time) (int64, error) {
 	const between = 16 // looks at the clock
 	var n int64
 	for {
 		for range between {
-			if err := f.shot(name); err != nil {
+			if err := shot(name); err != nil {
 				return n, err
 			}
 		}

@@ -50,6 +50,11 @@ func (s *supervised) shot(name string) error {
 	if err != nil {
 		return err
 	}
+	return awaitShot(h)
+}
+
+// awaitShot returns when a task has ended, with its error.
+func awaitShot(h *actor.Handle) error {
 	out, err := h.Wait(context.Background())
 	if err != nil {
 		return err

@@ -144,37 +144,26 @@ func restartLoop(f family, size scale, n int) (figures, error) {
 }
 
 func measureRestartBus(_ peer, size scale) (figures, error) {
-	configs := []struct {
-		figure string
-		make   func() supervisor.Config
-	}{
-		{"none", func() supervisor.Config { return supervisor.Config{} }},
-		{"idle", func() supervisor.Config { return supervisor.Config{Bus: new(events.Bus)} }},
-		{"one", func() supervisor.Config {
-			return supervisor.Config{Subscribers: []events.Subscriber{{Name: "nothing", Handler: ignore}}}
-		}},
-	}
 	const turns = 9
 	size.spell /= turns
-	taken := map[string][]float64{}
-	for turn := range turns {
-		for _, c := range rotated(configs, turn) {
-			s, err := supervise(c.make())
+	way := func(figure string, configure func() supervisor.Config) way {
+		return func() (figures, error) {
+			s, err := supervise(configure())
 			if err != nil {
 				return nil, err
 			}
 			f, err := restartLoop(&hosted{host: s}, size, min(100, size.crowd))
-			if err != nil {
-				return nil, err
-			}
-			taken[c.figure] = append(taken[c.figure], f["restart"])
+			return figures{figure: f["restart"]}, err
 		}
 	}
-	got := figures{}
-	for name, values := range taken {
-		got[name] = median(values)
-	}
-	return got, nil
+	return inTurn(
+		turns,
+		way("none", func() supervisor.Config { return supervisor.Config{} }),
+		way("idle", func() supervisor.Config { return supervisor.Config{Bus: new(events.Bus)} }),
+		way("one", func() supervisor.Config {
+			return supervisor.Config{Subscribers: []events.Subscriber{{Name: "nothing", Handler: ignore}}}
+		}),
+	)
 }
 
 func measureReentry(p peer, size scale) (figures, error) {

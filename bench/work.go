@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -42,7 +43,7 @@ type line struct {
 // scale is how large the works are.
 type scale struct {
 	quick bool
-	// many is the number of idle children in the works about 100k.
+	// many is the number of idle children, or of submissions, in the works about 100k.
 	many int
 	// crowd is the number of children in the works about 10k.
 	crowd int
@@ -71,7 +72,34 @@ var (
 // works returns all works in the order of the tables.
 func works() []work {
 	return slices.Concat(childrenWorks(), restartWorks(), shotWorks(), groupWorks(), stillWorks(),
-		costWorks(), busWorks(), ancestorWorks())
+		costWorks(), busWorks(), controlWorks(), ancestorWorks(), ancestorControlWorks())
+}
+
+// A way is one of several things that are measured in turn in one process, so that a small
+// difference shows.
+type way func() (figures, error)
+
+// inTurn measures all ways as often as it is said, another one first each time, and
+// returns the medians.
+func inTurn(turns int, ways ...way) (figures, error) {
+	taken := map[string][]float64{}
+	for turn := range turns {
+		for _, measure := range rotated(ways, turn) {
+			runtime.GC() // what the one before has left is not for this one to collect
+			f, err := measure()
+			if err != nil {
+				return nil, err
+			}
+			for name, v := range f {
+				taken[name] = append(taken[name], v)
+			}
+		}
+	}
+	got := figures{}
+	for name, values := range taken {
+		got[name] = median(values)
+	}
+	return got, nil
 }
 
 // allCores is the only element of procs for a work that is measured on all cores.
