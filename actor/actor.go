@@ -28,6 +28,9 @@ type Parent interface {
 	Overdue(a *Attempt, r events.Reason)
 	// Pattern is what events call the actor's Pattern.
 	Pattern() string
+	// Left is called on a goroutine that is about to end, since Next has returned nil.
+	// Hardly any of its stack is in use.
+	Left()
 }
 
 // Terms are what children that are alike have in common. Read only.
@@ -98,7 +101,13 @@ func (a *Actor) Attempt(room *Attempt, number, generation int, now time.Time, st
 }
 
 // Begin starts a goroutine for the actor that makes the attempts from first on.
-func (a *Actor) Begin(first *Attempt) { go a.live(first) }
+func (a *Actor) Begin(first *Attempt) { go a.begun(first) }
+
+// begun is the bottom of the actor's goroutine.
+func (a *Actor) begun(first *Attempt) {
+	a.live(first)
+	a.parent.Left()
+}
 
 // Resume starts a goroutine for the actor that begins with the question what
 // follows the attempt last, which is nil before the first.
@@ -108,6 +117,7 @@ func (a *Actor) Resume(last *Attempt, res Result, generation int) {
 		if at := a.parent.Next(last, res); at != nil {
 			a.live(at)
 		}
+		a.parent.Left()
 	}()
 }
 
@@ -150,7 +160,9 @@ func (a *Actor) MarkReady() { a.markReady() }
 // any more.
 func (a *Actor) Resolve(o *Outcome) { a.resolve(o) }
 
-// live is the actor's goroutine.
+// live makes the attempts. Its frame shall not be there any more when Left is called.
+//
+//go:noinline
 func (a *Actor) live(at *Attempt) {
 	pprof.SetGoroutineLabels(a.labelled(at.Generation()))
 	for at != nil {

@@ -95,9 +95,12 @@ func (d *desk) slot(key string) *slot {
 
 // tidy forgets a slot that is empty.
 func (d *desk) tidy(s *slot) {
-	if !s.isEmpty() {
-		return
+	if s.isEmpty() {
+		d.forget(s)
 	}
+}
+
+func (d *desk) forget(s *slot) {
 	delete(d.slots, s.key)
 	if len(d.spare) < maxSpare {
 		s.key = ""
@@ -216,26 +219,43 @@ func (d *desk) reject(t *Ticket, why events.Reason) {
 
 // Left frees the place of an owner, and gives it to the next.
 func (d *desk) Left(id events.ID) {
+	if s := d.vacate(id); s != nil {
+		d.advance(s)
+	}
+}
+
+// vacate takes an owner out of its slot, and returns that. Of one that was started by hand
+// there is none.
+func (d *desk) vacate(id events.ID) *slot {
 	t := d.tickets[id]
 	if t == nil {
-		return // started by hand
+		return nil
 	}
 	delete(d.tickets, id)
 	t.slot.disown(t)
-	d.advance(t.slot)
+	return t.slot
 }
 
-// advance fills the free places of a slot from its queue.
+// advance fills the free places of a slot from its queue. An owner that ends has little
+// stack left for it, so it does itself as little as it can.
 func (d *desk) advance(s *slot) {
+	for t := d.next(s); t != nil; t = d.next(s) {
+		d.enter(s, t)
+	}
+	d.tidy(s)
+}
+
+// next takes from the queue who may enter now, or nobody.
+func (d *desk) next(s *slot) *Ticket {
 	for t := s.head(); t != nil && d.occupancy(s, t).hasPlace(); t = s.head() {
 		if t.ttl != policy.Forever && time.Since(t.since) >= t.ttl { // its timer is late
 			d.dismiss(t, events.ReasonExpired)
 			continue
 		}
 		d.stopWaiting(t)
-		d.enter(s, t)
+		return t
 	}
-	d.tidy(s)
+	return nil
 }
 
 func (d *desk) widen(key string) {

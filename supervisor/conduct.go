@@ -110,12 +110,15 @@ func (r *run) noteState(now time.Time) {
 	}
 }
 
-// unlock releases mu and then does what is not done under it: to end contexts, to tell
-// the parent that the family is up, and to poke the conductor, who needs mu.
+// unlock tells the guard who has left, and releases mu.
 func (r *run) unlock() {
-	for len(r.gone) > 0 {
-		r.tellGuard()
-	}
+	r.tellGuard()
+	r.release()
+}
+
+// release releases mu and then does what is not done under it: to end contexts, to tell
+// the parent that the family is up, and to poke the conductor, who needs mu.
+func (r *run) release() {
 	cancels, announce, wanted := r.cancels, r.announce, r.wanted
 	r.cancels, r.announce, r.wanted = nil, false, false
 	r.mu.Unlock()

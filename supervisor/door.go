@@ -50,7 +50,10 @@ func (s *Supervisor) Guard() Guard {
 type Door struct{ run *run }
 
 // Lock takes the lock, for whom it does not call with it held.
-func (d *Door) Lock() { d.run.mu.Lock() }
+func (d *Door) Lock() {
+	d.run.mu.Lock()
+	d.run.tellGuard()
+}
 
 // Unlock releases the lock, and does what was decided under it.
 func (d *Door) Unlock() { d.run.unlock() }
@@ -150,11 +153,13 @@ func (r *run) closeDoor() {
 	}
 }
 
-// tellGuard tells the guard who has left. It is called with mu held, in the last moment:
-// a child's goroutine has little stack left before.
+// tellGuard tells the guard who has left since he was told last. It is called with mu held,
+// before he decides anything else.
 func (r *run) tellGuard() {
-	last := len(r.gone) - 1
-	id := r.gone[last]
-	r.gone = r.gone[:last]
-	r.guard.Left(id)
+	for len(r.gone) > 0 {
+		last := len(r.gone) - 1
+		id := r.gone[last]
+		r.gone = r.gone[:last]
+		r.guard.Left(id)
+	}
 }

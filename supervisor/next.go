@@ -24,7 +24,7 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 	}
 	r := c.run
 	r.mu.Lock()
-	defer r.unlock()
+	defer r.release()
 	r.keepLeft(left)
 	if c.attempt != last {
 		r.cameLate(c, last, &res)
@@ -35,6 +35,15 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 	}
 	r.attemptEnded(c, last, &res, pause)
 	return r.advance(c, res.Ended)
+}
+
+// Left tells the guard, if nobody has done so in between: he may let others in, for which
+// Next has left too little of the stack.
+func (c *child) Left() {
+	if r := c.run; r.guard != nil {
+		r.mu.Lock()
+		r.unlock()
+	}
 }
 
 // gaveUp is the pause of a backoff that wants no further attempt.

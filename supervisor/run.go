@@ -52,7 +52,7 @@ type run struct {
 	announce bool        // to be ready, after mu is released
 	wanted   bool        // the conductor is to be poked, after mu is released
 	isOpen   bool        // the door, if there is a guard
-	gone     []events.ID // to be told to the guard, before mu is released
+	gone     []events.ID // of whom the guard is to be told, see tellGuard
 	started  bool        // the first start is over
 	again    bool        // it ended to make room for the next run
 	over     bool        // the stop is over
