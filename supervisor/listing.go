@@ -235,7 +235,7 @@ func (s *Supervisor) owns(g actor.Goroutine) bool {
 // left the task, or even its last function.
 func leaving(g actor.Goroutine) bool {
 	const actors = "github.com/taskvisor/taskvisor/actor."
-	if strings.HasPrefix(g.Stack, "runtime.goexit") {
+	if strings.HasPrefix(g.Stack, "runtime.") { // nothing else is in the stack
 		return true
 	}
 	own := strings.Contains(g.Stack, actors+"(*Actor).begun") || strings.Contains(g.Stack, actors+"(*Actor).Resume")
