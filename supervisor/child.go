@@ -29,7 +29,7 @@ type child struct {
 	trouble    *trouble // nil while all goes well
 	since      instant  // when it came into its state
 	born       instant  // when it was added
-	toldAt     instant  // when the present attempt was told to end
+	toldAt     instant  // when the present attempt, or the pause before the next, was told to end
 	due        instant  // when it is stuck
 
 	attempts uint32 // made by this handle

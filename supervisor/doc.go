@@ -39,5 +39,6 @@
 // the other, otherwise. The last tenth of the StopTimeout is kept for those
 // whose turn has not come: then all are told at once. A task that has not
 // returned at the end of its grace is stuck: an event says so, with the stacks
-// of exactly its goroutines, and policy.OnStuck says what follows.
+// of exactly its goroutines, and policy.OnStuck says what follows. Afterwards
+// StopReport says how the stop went.
 package supervisor

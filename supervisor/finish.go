@@ -53,6 +53,7 @@ func (r *run) finish(c *child, kind events.Outcome, stuck *actor.StuckError, now
 // childEnded draws the consequences of an end for the family.
 func (r *run) childEnded(c *child, o *actor.Outcome, now time.Time) {
 	if r.stop != nil {
+		r.logEnd(c, o)
 		if r.stop.ordered || r.alive == 0 {
 			r.poke()
 		}

@@ -150,6 +150,7 @@ func (r *run) renew(c *child, now time.Time) *child {
 func (r *run) tellToStop(c *child, o order, why events.Reason, now time.Time) {
 	c.told, c.reason = o, why
 	if c.attempt == nil {
+		c.toldAt = r.instant(now)
 		c.rouse()
 		return
 	}

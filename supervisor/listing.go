@@ -58,6 +58,9 @@ type Node struct {
 	PermitsUsed    int    `json:"permits_used,omitempty"`
 	PermitsWaiting int    `json:"permits_waiting,omitempty"`
 	Children       []Node `json:"children,omitempty"` // in start order
+
+	// At is when the listing was made. Only the node has it that Tree returns.
+	At time.Time `json:"at,omitzero"`
 }
 
 // All yields the node and everything below it, elders first.
@@ -85,7 +88,7 @@ func (s *Supervisor) Tree() Node {
 	if r == nil {
 		return Node{
 			Path: s.cfg.rootPath(), Name: s.cfg.Name, State: StateStopped,
-			IsSupervisor: true, Strategy: s.cfg.Strategy,
+			IsSupervisor: true, Strategy: s.cfg.Strategy, At: time.Now(),
 		}
 	}
 	n := Node{Path: r.name(), Name: s.cfg.Name}
@@ -93,6 +96,7 @@ func (s *Supervisor) Tree() Node {
 		n.Name, n.ID, n.Attempt = r.self.Actor().Name(), r.self.Actor().ID(), r.self.Number()
 	}
 	r.describe(&n)
+	n.At = time.Now() // after all of it: nothing in it is later
 	return n
 }
 

@@ -129,7 +129,7 @@ func TestTheJSONOfAListingIsStable(t *testing.T) {
 				t.Errorf("%v has %q, want %q", m["path"], s, want)
 			}
 		}
-		keys(plain, "children name path ready restarts restarts_in_window since state supervisor")
+		keys(plain, "at children name path ready restarts restarts_in_window since state supervisor")
 		kids := plain["children"].([]any)
 		kid := func(i int) map[string]any { return kids[i].(map[string]any) }
 		keys(kid(0), "attempt declared error failures generation id name next_retry path ready restarts significant since state")

@@ -20,7 +20,8 @@ import (
 // and returns when ctx has ended, when the last of them has, or when the
 // process is asked to go by SIGINT or SIGTERM. Then everything is stopped
 // within its grace. A second signal prints the stacks of what is still running
-// and exits the process with 128 and the signal's number.
+// and exits the process with 128 and the signal's number. SIGUSR1 shows the tree, see
+// the method Main.
 //
 // The error is that of a Supervisor's Run. When the last task has ended, it
 // joins the errors of those that failed for good, so that a program can end
@@ -39,6 +40,9 @@ func Main(ctx context.Context, specs ...actor.Spec) error {
 // the signal's number. In a testing/synctest bubble use Run: signals come from
 // outside.
 //
+// On Unix, SIGUSR1 writes the tree to standard error as it is then, see Node.String,
+// and changes nothing. A program may listen to that signal too: each gets it.
+//
 // When nobody listens, neither a subscriber of the Config nor a Bus, Main logs
 // what goes wrong to the Config's Logger, or to slog.Default: failures, stuck
 // tasks, tasks and supervisors that gave up.
@@ -47,18 +51,22 @@ func (s *Supervisor) Main(ctx context.Context) error {
 	defer cancel(nil)
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	looks := make(chan os.Signal, 1) // of its own: however many come, they keep out none of the others
+	notifyLook(looks)
 	returned := make(chan struct{})
 	defer close(returned)
 	defer signal.Stop(signals)
-	go heed(s, signals, returned, cancel)
+	defer signal.Stop(looks)
+	go heed(s, signals, looks, returned, cancel)
 	if s.cfg.Bus == nil && len(s.cfg.Subscribers) == 0 {
 		return s.run(ctx, []events.Subscriber{s.failureLog()})
 	}
 	return s.Run(ctx)
 }
 
-// heed stops gracefully at the first signal and at once at the second.
-func heed(s *Supervisor, signals <-chan os.Signal, returned <-chan struct{}, stop context.CancelCauseFunc) {
+// heed stops gracefully at the first of the signals and at once at the second, and shows
+// the tree to those who want a look.
+func heed(s *Supervisor, signals, looks <-chan os.Signal, returned <-chan struct{}, stop context.CancelCauseFunc) {
 	var asked time.Time
 	for {
 		select {
@@ -72,6 +80,8 @@ func heed(s *Supervisor, signals <-chan os.Signal, returned <-chan struct{}, sto
 				s.Dump(os.Stderr)
 				os.Exit(exitCode(sig))
 			}
+		case sig := <-looks:
+			_, _ = fmt.Fprintf(os.Stderr, "%v:\n%v\n", sig, s.Tree())
 		case <-returned:
 			return
 		}

@@ -8,8 +8,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -50,10 +52,15 @@ func bProgramMain(kind string) {
 		fmt.Println("ready")
 		return nil
 	})}
+	fine := supervisor.New(supervisor.Config{Children: []actor.Spec{{Name: "leaf", Task: actor.Func(bIdle)}}})
 	specs := map[string][]actor.Spec{
 		"obeys": {obeys, ready},
 		"deaf":  {obeys, deep.Spec("deep"), ready},
+		"looks": {obeys, fine.Spec("fine"), ready},
 	}[kind]
+	if kind == "looks" {
+		bLookToo()
+	}
 	err := supervisor.Main(context.Background(), specs...)
 	fmt.Println("main returned", err)
 	if err != nil {
@@ -62,21 +69,41 @@ func bProgramMain(kind string) {
 	os.Exit(0)
 }
 
+// bLookToo has the program listen itself to the signal that shows the tree.
+func bLookToo() {
+	looks := make(chan os.Signal, 1)
+	signal.Notify(looks, syscall.SIGUSR1)
+	go func() {
+		for range looks {
+			fmt.Println("looked")
+		}
+	}()
+}
+
 // bProgram is a running child process.
 type bProgram struct {
 	t      *testing.T
 	cmd    *exec.Cmd
 	lines  *bufio.Scanner
-	stderr bytes.Buffer
+	stderr bytes.Buffer // unless it goes elsewhere
 }
 
 func bProcess(t *testing.T, kind string) *bProgram {
+	t.Helper()
+	return bProcessTo(t, kind, nil)
+}
+
+// bProcessTo has what the process writes to stderr go elsewhere.
+func bProcessTo(t *testing.T, kind string, stderr io.Writer) *bProgram {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	t.Cleanup(cancel)
 	p := &bProgram{t: t, cmd: exec.CommandContext(ctx, os.Args[0])} //nolint:gosec // the test binary itself
 	p.cmd.Env = append(os.Environ(), bAsProgram+"="+kind)
 	p.cmd.Stderr = &p.stderr
+	if stderr != nil {
+		p.cmd.Stderr = stderr
+	}
 	out, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -20,6 +20,7 @@ type stop struct {
 	hurry    time.Time // from here on order is given up
 	deadline time.Time
 	stuck    []*actor.StuckError
+	log      stopLog
 }
 
 // share is until when the stop of one child may take: a task that is stopped while
@@ -134,7 +135,7 @@ func (r *run) tellToEnd(c *child, why events.Reason, now time.Time) {
 	switch {
 	case c.state.Ended():
 	case !c.alive:
-		c.told, c.reason = end, why
+		c.told, c.reason, c.toldAt = end, why, r.instant(now)
 		r.finish(c, events.Stopped, nil, now)
 	case c.told == end && r.stop != nil && c.attempt != nil:
 		r.hasten(c, now)
@@ -189,6 +190,7 @@ func (r *run) result() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
+	r.closeLog(left, now)
 	stuck := append(left, r.stop.stuck...)
 	for _, z := range r.zombies {
 		e := *z.stuck

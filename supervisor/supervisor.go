@@ -33,7 +33,8 @@ type Supervisor struct {
 	booksOnce sync.Once
 	books     *books // of the tree whose root it is; set once, see ownBooks
 
-	current atomic.Pointer[run]
+	current  atomic.Pointer[run]
+	lastStop atomic.Pointer[stopLog] // of the last run that is over
 
 	// stopBy is when the parent wants the present run to have stopped, in
 	// nanoseconds since the epoch; 0 when it has not said.
