@@ -83,7 +83,7 @@ func (r *run) enter(c *child, now time.Time) *actor.Attempt {
 		}
 	}
 	if c.set.head != nil {
-		c.set.head.stopBy.Store(0)
+		c.set.head.forgetHurry()
 	}
 	c.ready = !c.set.terms.Spec.AwaitReady
 	if c.ready {

@@ -135,7 +135,7 @@ func (r *run) release() {
 
 // askedToStop is called when the context of Run has ended.
 func (r *run) askedToStop(cause error, now time.Time) {
-	again := toRunAgain(cause)
+	again := toRunAgain(cause) || r.s.toRunAgain.Load()
 	r.mu.Lock()
 	defer r.unlock()
 	if r.stop != nil || !r.lame.IsZero() {

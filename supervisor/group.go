@@ -196,7 +196,7 @@ func (r *run) awaitReturn(c *child, why events.Reason, now time.Time) {
 // knows better what is stuck; it is looked after only when it is late.
 func (r *run) expect(c *child, by, now time.Time) {
 	if c.set.head != nil {
-		c.set.head.hurry(by)
+		c.set.head.hurry(by, c.told != end || (r.stop != nil && r.patient()))
 		by = by.Add(familySlack)
 	}
 	r.watch(c, by, now)

@@ -153,15 +153,28 @@ func (r *run) hasten(c *child, now time.Time) {
 	}
 }
 
-// hurry tells a supervisor, from above, until when its stop may take. A zero
-// time says nothing.
-func (s *Supervisor) hurry(by time.Time) {
-	if by.IsZero() || s.stopBy.Swap(by.UnixNano()) == by.UnixNano() {
+// hurry tells a supervisor, from above, until when its stop may take, and whether it is
+// to run again. Who stops for good may say so later, but not the other way round.
+func (s *Supervisor) hurry(by time.Time, again bool) {
+	first := s.stopBy.Swap(by.UnixNano())
+	s.toRunAgain.Store(again && (first == 0 || s.toRunAgain.Load()))
+	if first == by.UnixNano() {
 		return
 	}
 	if r := s.current.Load(); r != nil {
 		r.poke()
 	}
+}
+
+func (s *Supervisor) forgetHurry() {
+	s.stopBy.Store(0)
+	s.toRunAgain.Store(false)
+}
+
+// patient says that the run makes room for the next one, as far as its parent has said:
+// then there shall be no second incarnation of a task beside a live one.
+func (r *run) patient() bool {
+	return r.again && (r.s.stopBy.Load() == 0 || r.s.toRunAgain.Load())
 }
 
 // keepDeadline brings the deadline forward when the parent has done so after

@@ -147,9 +147,8 @@ func (r *run) onStuck(c *child, now time.Time) policy.OnStuck {
 	if r.stop != nil && !now.Before(r.stop.deadline) {
 		return policy.StuckAbandon // a stop ends in bounded time
 	}
-	toRunAgain := r.stop != nil && r.again && r.s.stopBy.Load() == 0
 	switch {
-	case choice == policy.StuckAuto && (c.told != end || toRunAgain):
+	case choice == policy.StuckAuto && (c.told != end || (r.stop != nil && r.patient())):
 		return policy.StuckWait
 	case choice == policy.StuckAuto:
 		return policy.StuckAbandon

@@ -39,6 +39,8 @@ type Supervisor struct {
 	// stopBy is when the parent wants the present run to have stopped, in
 	// nanoseconds since the epoch; 0 when it has not said.
 	stopBy atomic.Int64
+	// toRunAgain is whether the parent stops the present run to make room for the next.
+	toRunAgain atomic.Bool
 }
 
 // New returns a supervisor that is not running. A configuration that cannot be
@@ -237,7 +239,7 @@ func (s *Supervisor) begin(ctx context.Context, subs []events.Subscriber) (*run,
 	}
 	r.env.books.begin(r)
 	if !r.isSelf() {
-		s.stopBy.Store(0) // left by a tree that it was in
+		s.forgetHurry() // of a tree that it was in
 	}
 	return r, nil
 }

@@ -125,7 +125,7 @@ func (r *reckoner) child(c *node, t, share, within time.Duration, patient bool) 
 	by := min(plus(t, c.spec.Grace), share)
 	switch {
 	case c.below != nil:
-		return plus(t, r.family(c.below, stopping{within: minus(by, t), asked: true}))
+		return plus(t, r.family(c.below, stopping{within: minus(by, t), asked: true, patient: patient}))
 	case !r.kept && c.waitedFor(patient):
 		return within
 	}
@@ -152,7 +152,7 @@ func (r *reckoner) member(c *node) time.Duration {
 	case c.below != nil && c.spec.Grace == policy.Forever:
 		return r.family(c.below, stopping{within: policy.Forever, asked: true, patient: true})
 	case c.below != nil:
-		return r.family(c.below, stopping{within: c.spec.Grace, asked: true})
+		return r.family(c.below, stopping{within: c.spec.Grace, asked: true, patient: !ends})
 	case !r.kept && c.waitedFor(!ends):
 		return policy.Forever
 	}

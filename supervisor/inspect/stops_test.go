@@ -181,7 +181,15 @@ var graceful = map[string]struct {
 			with(pool("p", supervisor.Config{StopTimeout: 20 * time.Second, Children: []actor.Spec{lingering("x", 2*time.Second)}}),
 				func(s *actor.Spec) { s.Grace = 5 * time.Second }),
 		}},
-		2 * time.Second, 2 * time.Second,
+		5 * time.Second, 2 * time.Second,
+	},
+	"so is what is further down": {
+		supervisor.Config{Strategy: supervisor.OneForAll, Children: []actor.Spec{
+			pool("p", supervisor.Config{Children: []actor.Spec{
+				pool("q", supervisor.Config{Children: []actor.Spec{lingering("x", 2*time.Second)}}),
+			}}),
+		}},
+		policy.Forever, 2 * time.Second,
 	},
 }
 
