@@ -52,8 +52,8 @@ var imports = []importRow{
 		reason:  "a task that looks at the tree around it; go-systemd is the protocol",
 	},
 	{
-		pkg: "supervisor/supervisortest", ours: []string{"policy", "events", "actor", "supervisor", "subscribers/recorder"},
-		reason: "for tests of a user's tree: it runs one, records it, and has it fail; no program imports it",
+		pkg: "supervisor/supervisortest", ours: []string{"policy", "events", "actor", "supervisor", "supervisor/inspect", "subscribers/recorder"},
+		reason: "for tests of a user's tree: it runs one, records it, and has it fail as explained; no program imports it",
 	},
 	{
 		pkg: "controller", ours: []string{"policy", "events", "actor", "supervisor", "internal/label"},

@@ -1,14 +1,15 @@
 package supervisortest
 
 import (
-	"cmp"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/taskvisor/taskvisor/supervisor"
+	"github.com/taskvisor/taskvisor/supervisor/inspect"
 )
 
 // ErrDrill is what everything fails with in a Drill.
@@ -20,7 +21,8 @@ var ErrDrill = errors.New("failed by a drill")
 //
 //   - everything that was ready before has to be ready again within Patience, and to stay
 //     so for ten seconds,
-//   - what its failure restarts by the strategies above it has to have been restarted,
+//   - what its failure restarts by the settings above it, as [inspect.Explain] says, has to
+//     have been restarted,
 //   - in the families with an ordered strategy that are restarted, each child has to stop
 //     after its younger siblings, and to start after the older ones are ready,
 //   - nothing else may have been stopped, or have failed, and
@@ -40,7 +42,7 @@ func Drill(t *testing.T, build func() supervisor.Config, opts ...Option) {
 	var targets []target
 	bubble(t, func(t *testing.T) {
 		t.Helper()
-		targets = o.targets(t, Start(t, build()))
+		targets = Start(t, build()).targets(o.spared)
 	})
 	for _, target := range targets {
 		t.Run(strings.TrimPrefix(target.path, "/"), func(t *testing.T) {
@@ -77,14 +79,14 @@ func Patience(d time.Duration) Option {
 // target is something to be failed, or to be spared for a reason.
 type target struct{ path, spared string }
 
-// targets returns what there is to fail in a tree.
-func (o *options) targets(t testing.TB, tree *Tree) (targets []target) {
-	t.Helper()
+// targets returns what there is to fail in a tree. What is at these addresses is spared.
+func (tree *Tree) targets(addresses []string) (targets []target) {
+	tree.t.Helper()
 	if tree.isOver() {
-		t.Fatalf("nothing can be failed in a tree that ends by itself\n%s", tree.report())
+		tree.t.Fatalf("nothing can be failed in a tree that ends by itself\n%s", tree.report())
 	}
 	spared := map[string]bool{}
-	for _, address := range o.spared {
+	for _, address := range addresses {
 		spared[tree.full(address)] = true
 	}
 	for k := range tree.kinship().all() {
@@ -94,27 +96,44 @@ func (o *options) targets(t testing.TB, tree *Tree) (targets []target) {
 		case spared[k.Path]:
 			targets = append(targets, target{k.Path, "is to be skipped"})
 		default:
-			targets = append(targets, target{k.Path, k.sparedFor()})
+			targets = append(targets, target{k.Path, tree.sparedFor(k)})
 		}
 		delete(spared, k.Path)
 	}
 	for path := range spared {
-		t.Errorf("there is no %s that could be skipped", path)
+		tree.t.Errorf("there is no %s that could be skipped", path)
 	}
 	return targets
 }
 
-// sparedFor says why a failure makes no sense, or nothing.
-func (k *kin) sparedFor() string {
-	switch p := foresee(k); {
+// sparedFor says why a failure of k makes no sense, or nothing.
+func (tree *Tree) sparedFor(k *kin) string {
+	tree.t.Helper()
+	switch {
 	case k.State == supervisor.StateCompleted:
 		return "has completed"
 	case !k.Ready:
 		return "is " + k.State.String() + " before anything has failed"
-	case p.hopeless != "" && neverAgain(k):
-		return "has Restart: never, and its failure " + p.hopeless
+	case !k.runsOnce():
+		return ""
 	}
-	return ""
+	switch said := tree.explain(k.Path); {
+	case said.RunsAgain: // with a supervisor that ends by it
+		return ""
+	case slices.Contains(said.Ends, tree.Tree().Path):
+		return "has Restart: never, and its failure ends the tree"
+	}
+	return "has Restart: never, and its failure is for good"
+}
+
+// explain returns what the settings say about a failure.
+func (tree *Tree) explain(path string) *inspect.Explanation {
+	tree.t.Helper()
+	said, err := inspect.Explain(tree.Supervisor, path)
+	if err != nil {
+		tree.t.Fatalf("there is no %s this time: is the tree not always the same?\n%s", path, tree.report())
+	}
+	return said
 }
 
 // steady is how long a tree has to stay healed. What fails again as soon as it is used
@@ -126,15 +145,11 @@ func drill(t testing.TB, cfg supervisor.Config, path string, o options) {
 	t.Helper()
 	tree := Start(t, cfg)
 	tree.Patience = o.patience
-	before := tree.kinship()
-	hit := before.find(path)
-	if hit == nil {
-		t.Fatalf("there is no %s this time: is the tree not always the same?\n%s", path, tree.report())
-	}
+	said := tree.explain(path)
+	j := newJudge(tree.kinship(), said)
 
 	tree.Events.Reset()
 	tree.Fail(path, ErrDrill)
-	j := judge{before: before, plan: foresee(hit)}
 	if tree.untilOn(nil, func() bool { return len(j.unhealed(tree.Tree())) == 0 }) {
 		tree.pass(steady)
 	}
@@ -143,7 +158,7 @@ func drill(t testing.TB, cfg supervisor.Config, path string, o options) {
 	switch {
 	case tree.isOver():
 		tree.told = true
-		wrong = []string{"it has ended the tree: " + text(tree.err)}
+		wrong = []string{fmt.Sprintf("it has ended the tree: %v", tree.err)}
 	case tree.Events.Dropped() > 0:
 		wrong = []string{"it makes more events than can be kept"}
 	default:
@@ -151,7 +166,8 @@ func drill(t testing.TB, cfg supervisor.Config, path string, o options) {
 		wrong = slices.Concat(j.unhealed(tree.Tree()), j.disturbed(seen), j.disordered(seen))
 	}
 	if len(wrong) > 0 {
-		t.Errorf("after a failure of %s:\n\t%s\n%s", path, strings.Join(wrong, "\n\t"), tree.report())
+		t.Errorf("after a failure of %s:\n\t%s\nbefore it, inspect.Explain said: %v\n%s",
+			path, strings.Join(wrong, "\n\t"), said, tree.report())
 	}
 }
 
@@ -162,11 +178,4 @@ func (tree *Tree) pass(d time.Duration) {
 	case <-tree.ended:
 	}
 	tree.Settle()
-}
-
-func text(err error) string {
-	if err == nil {
-		return "without an error"
-	}
-	return cmp.Or(err.Error(), "an error without a text")
 }

@@ -39,12 +39,41 @@ func town() supervisor.Config {
 			),
 			actor.Spec{Name: "b", Task: slow},
 		),
+		// These come back because their supervisor ends with them.
+		ends("batch", func(cfg *supervisor.Config) { cfg.EndWhenEmpty = true },
+			with(on("last", serve), never),
+		),
+		ends("queue", func(cfg *supervisor.Config) { cfg.EndWhenEmpty = true },
+			with(on("last", serve), noRetry),
+		),
+		ends("leader", func(cfg *supervisor.Config) { cfg.AutoShutdown = supervisor.AutoShutdownAny },
+			with(on("lead", serve), func(s *actor.Spec) { s.Significant, s.MaxRetries = true, policy.NoRetry }), on("aide", serve),
+		),
+		ends("brittle", func(cfg *supervisor.Config) { cfg.Intensity = policy.Intensity{Within: time.Minute} },
+			on("glass", serve), on("cup", serve),
+		),
+		// A member that has completed starts again with its group. One that is meant to run
+		// once ends with it, and so does what pauses below.
+		family("shift", supervisor.RestForOne,
+			on("boss", serve),
+			on("brief", func(context.Context) error { return nil }),
+			with(family("crew", supervisor.OneForOne,
+				actor.Spec{Name: "rota", Restart: policy.Always, Every: time.Minute, Task: actor.Func(func(context.Context) error { return nil })},
+			), never),
+		),
 		actor.Spec{Name: "poll", Task: tasks.Every(time.Second, func(context.Context) error { return nil }), AwaitReady: true},
 		actor.Spec{Name: "repeat", Restart: policy.Always, Every: 7 * time.Second, Task: actor.Func(func(context.Context) error { return nil })},
 		actor.Spec{Name: "busy", Restart: policy.Always, Every: 10 * time.Millisecond, Task: actor.Func(func(context.Context) error { return nil })},
 		actor.Spec{Name: "once", Restart: policy.Never, Task: actor.Func(serve)},
 		actor.Spec{Name: "http", Task: actor.Func(serve), Backoff: policy.Constant(30 * time.Second)},
 	)
+}
+
+// ends is a supervisor that ends for some reason.
+func ends(name string, when func(*supervisor.Config), children ...actor.Spec) actor.Spec {
+	cfg := supervisor.Config{Name: name, Children: children}
+	when(&cfg)
+	return supervisor.New(cfg).Spec("")
 }
 
 func TestATreeThatHealsPassesTheDrill(t *testing.T) { Drill(t, town) }
@@ -58,8 +87,14 @@ func TestTheDrillSaysWhatDoesNotHeal(t *testing.T) {
 		says     []string
 	}{
 		{"a task without retries", "/app/db", func(chan struct{}) supervisor.Config {
-			return app(with(on("db", serve), func(s *actor.Spec) { s.MaxRetries = policy.NoRetry }))
-		}, []string{"after a failure of /app/db:", "/app was ready and is not", "/app/db was ready and is not", "failed", "failed by a drill"}},
+			return app(with(on("db", serve), noRetry))
+		}, []string{"after a failure of /app/db:", "/app was ready and is not", "/app/db was ready and is not", "failed", "failed by a drill", "inspect.Explain said", "gives up /app/db"}},
+
+		{"a supervisor without retries, though its task is", "/app/db/pool", func(chan struct{}) supervisor.Config {
+			db := ends("db", func(cfg *supervisor.Config) { cfg.EndWhenEmpty = true }, with(on("pool", serve), never))
+			db.MaxRetries = policy.NoRetry
+			return app(db, on("http", serve))
+		}, []string{"/app/db was ready and is not", "/app/db/pool is not there any more"}},
 
 		{"one that refuses to run twice", "/app/db", func(chan struct{}) supervisor.Config {
 			return app(on("db", serve, quit))
@@ -157,6 +192,7 @@ func TestWhatIsNotDrilled(t *testing.T) {
 	cfg := func() supervisor.Config {
 		return app(
 			on("http", serve),
+			with(on("frail", serve), noRetry), // which the drill is to tell
 			with(on("once", serve), never),
 			with(on("last", serve), func(s *actor.Spec) { s.Restart, s.OnGiveUp = policy.Never, policy.GiveUpEscalate }),
 			on("done", jobless),
@@ -165,6 +201,16 @@ func TestWhatIsNotDrilled(t *testing.T) {
 				with(on("pool", serve), func(s *actor.Spec) { s.Restart, s.OnGiveUp = policy.Never, policy.GiveUpEscalate }),
 				on("cache", serve),
 			),
+			ends("batch", func(cfg *supervisor.Config) { cfg.EndWhenEmpty = true }, with(on("only", serve), never)),
+			ends("pair", func(cfg *supervisor.Config) { cfg.EndWhenEmpty = true },
+				with(on("one", serve), never), with(on("two", serve), never),
+			),
+			ends("jury", func(cfg *supervisor.Config) { cfg.AutoShutdown = supervisor.AutoShutdownAll },
+				with(on("juror", func(ctx context.Context) error {
+					_, _ = supervisor.FromContext(ctx).Start(ctx, with(on("stand-in", serve), func(s *actor.Spec) { s.Significant = true }))
+					return serve(ctx)
+				}), func(s *actor.Spec) { s.Restart, s.Significant = policy.Never, true }),
+			),
 		)
 	}
 	inBubble(t, func(t *testing.T, _ chan struct{}) {
@@ -172,19 +218,27 @@ func TestWhatIsNotDrilled(t *testing.T) {
 		expect(t, verdict(func(t testing.TB) {
 			o := options{}
 			Skip("/app/http", "db/cache", "/app/db/chache")(&o)
-			for _, target := range o.targets(t, Start(t, cfg())) {
+			for _, target := range Start(t, cfg()).targets(o.spared) {
 				got[target.path] = target.spared
 			}
 		}), "there is no /app/db/chache that could be skipped")
 		for path, want := range map[string]string{
-			"/app/http":     "is to be skipped",
-			"/app/once":     "has Restart: never, and its failure is for good",
-			"/app/last":     "has Restart: never, and its failure ends the tree",
-			"/app/done":     "has completed",
-			"/app/down":     "is failed before anything has failed",
-			"/app/db":       "",
-			"/app/db/pool":  "", // its failure is its supervisor's, which comes back with it
-			"/app/db/cache": "is to be skipped",
+			"/app/http":       "is to be skipped",
+			"/app/frail":      "",
+			"/app/once":       "has Restart: never, and its failure is for good",
+			"/app/last":       "has Restart: never, and its failure ends the tree",
+			"/app/done":       "has completed",
+			"/app/down":       "is failed before anything has failed",
+			"/app/db":         "",
+			"/app/db/pool":    "", // its failure is its supervisor's, which comes back with it
+			"/app/db/cache":   "is to be skipped",
+			"/app/batch":      "",
+			"/app/batch/only": "", // so it is that of the last one
+			"/app/pair":       "",
+			"/app/pair/one":   "has Restart: never, and its failure is for good",
+			"/app/pair/two":   "has Restart: never, and its failure is for good",
+			"/app/jury":       "",
+			"/app/jury/juror": "has Restart: never, and its failure is for good", // while there is another significant one
 		} {
 			if spared, there := got[path]; !there || spared != want {
 				t.Errorf("%s: %q, want %q", path, spared, want)
@@ -201,7 +255,7 @@ func TestATreeThatEndsByItselfHasNothingToDrill(t *testing.T) {
 	inBubble(t, func(t *testing.T, _ chan struct{}) {
 		cfg := app(on("job", func(context.Context) error { return nil }))
 		cfg.EndWhenEmpty = true
-		expect(t, verdict(func(t testing.TB) { (&options{}).targets(t, Start(t, cfg)) }),
+		expect(t, verdict(func(t testing.TB) { Start(t, cfg).targets(nil) }),
 			"nothing can be failed in a tree that ends by itself")
 	})
 }

@@ -83,9 +83,6 @@ type attempt struct {
 func (a *attempts) around(ctx context.Context, at actor.Info) (context.Context, func(actor.Result)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.of == nil {
-		a.of = map[string]attempt{}
-	}
 	a.of[at.Path] = attempt{ctx, at}
 	if err := a.doomed[at.Path]; err != nil {
 		delete(a.doomed, at.Path)
@@ -113,7 +110,7 @@ func (a *attempts) fail(path string, err error) error {
 func (a *attempts) doom(path string, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.doomed = map[string]error{path: err}
+	a.doomed[path] = err
 }
 
 func (a *attempts) isDoomed(path string) bool {

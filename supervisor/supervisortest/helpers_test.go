@@ -121,6 +121,7 @@ func with(spec actor.Spec, change func(*actor.Spec)) actor.Spec {
 
 func awaited(s *actor.Spec) { s.AwaitReady = true }
 func never(s *actor.Spec)   { s.Restart = policy.Never }
+func noRetry(s *actor.Spec) { s.MaxRetries = policy.NoRetry }
 
 // app is a root named app.
 func app(children ...actor.Spec) supervisor.Config {

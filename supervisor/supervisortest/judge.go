@@ -7,12 +7,33 @@ import (
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/supervisor"
+	"github.com/taskvisor/taskvisor/supervisor/inspect"
 )
 
 // judge says what is wrong with what followed a failure. It looks at values only.
 type judge struct {
-	before *kin // the root
-	plan   plan
+	before    *kin          // the root
+	restarted map[*kin]bool // those that have to run anew
+	concerned map[*kin]bool // those, and all others that are stopped or end by the failure
+	comesBack bool          // what failed runs again
+}
+
+// newJudge takes from an explanation what has to follow. An explanation does not mention
+// what pauses while the supervisor above it stops: it is concerned all the same.
+func newJudge(before *kin, said *inspect.Explanation) judge {
+	j := judge{before: before, restarted: map[*kin]bool{}, concerned: map[*kin]bool{}, comesBack: said.RunsAgain}
+	mentioned := slices.Concat([]string{said.Path}, said.Starts, said.Stops, said.Ends)
+	for k := range before.all() {
+		j.restarted[k] = slices.Contains(said.Starts, k.Path)
+		j.concerned[k] = slices.Contains(mentioned, k.Path) || j.concerned[k.up]
+	}
+	return j
+}
+
+// mayStayDown says that k ends with a group that starts again without it, as what is meant
+// to run once does.
+func (j judge) mayStayDown(k *kin) bool {
+	return j.comesBack && j.concerned[k] && !j.restarted[k]
 }
 
 // unhealed says who is not up again, or was not restarted. Those that were not ready
@@ -24,16 +45,15 @@ func (j judge) unhealed(after supervisor.Node) (wrong []string) {
 	}
 	for k := range j.before.all() {
 		n := now[k.Path]
-		touched := j.plan.member(k) != nil
 		switch {
-		case !k.Ready, touched && !j.plan.restarts(k):
+		case !k.Ready, j.mayStayDown(k):
 		case n == nil:
 			wrong = append(wrong, k.Path+" is not there any more")
 		case !n.Ready:
 			wrong = append(wrong, fmt.Sprintf("%s was ready and is not: %s", k.Path, line(n)))
-		case touched && n.ID == k.ID && n.Attempt == k.Attempt:
+		case j.restarted[k] && n.ID == k.ID && n.Attempt == k.Attempt:
 			wrong = append(wrong, k.Path+" was not restarted")
-		case !touched && n.ID != k.ID:
+		case !j.concerned[k] && n.ID != k.ID:
 			wrong = append(wrong, k.Path+" has begun a new life, though it was not concerned")
 		}
 	}
@@ -45,7 +65,7 @@ func (j judge) unhealed(after supervisor.Node) (wrong []string) {
 func (j judge) disturbed(seen []events.Event) (wrong []string) {
 	calm := map[string]bool{}
 	for k := range j.before.all() {
-		calm[k.Path] = k.Ready && j.plan.member(k) == nil
+		calm[k.Path] = k.Ready && !j.concerned[k]
 	}
 	for _, e := range seen {
 		if calm[e.Path] && disturbs(e) {
@@ -72,17 +92,10 @@ func disturbs(e events.Event) bool {
 // disordered says what has stopped or started out of order, in the family that was
 // restarted and those below it.
 func (j judge) disordered(seen []events.Event) (wrong []string) {
-	if j.plan.family == nil {
-		return nil
-	}
-	families := []*kin{j.plan.family}
-	for k := range j.plan.family.all() {
-		if j.plan.member(k) != nil {
-			families = append(families, k)
+	for family := range j.before.all() {
+		if family.isOrdered() && slices.ContainsFunc(family.children, func(k *kin) bool { return j.concerned[k] }) {
+			wrong = append(wrong, newOrder(family).follow(seen)...)
 		}
-	}
-	for _, family := range slices.DeleteFunc(families, func(k *kin) bool { return !k.isOrdered() }) {
-		wrong = append(wrong, newOrder(family).follow(seen)...)
 	}
 	return wrong
 }

@@ -8,7 +8,14 @@ import (
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/supervisor"
+	"github.com/taskvisor/taskvisor/supervisor/inspect"
 )
+
+// theRest is what is said of /f/b, when the rest starts again with it, but for one that
+// is meant to run once.
+var theRest = &inspect.Explanation{
+	Path: "/f/b", RunsAgain: true, Stops: []string{"/f/once", "/f/c"}, Starts: []string{"/f/b", "/f/c"},
+}
 
 // after is a listing of a clan, changed.
 func after(k *kin, change func(children []supervisor.Node)) supervisor.Node {
@@ -22,7 +29,7 @@ func after(k *kin, change func(children []supervisor.Node)) supervisor.Node {
 
 func TestUnhealed(t *testing.T) {
 	f := clan(supervisor.RestForOne, actor.Spec{Name: "a"}, actor.Spec{Name: "b"}, actor.Spec{Name: "c"}, actor.Spec{Name: "once", Restart: policy.Never})
-	j := judge{before: f, plan: span(f.children[1])}
+	j := newJudge(f, theRest)
 	healed := func(c []supervisor.Node) {
 		c[1].Attempt++
 		c[2].ID++ // a new life will do
@@ -33,7 +40,7 @@ func TestUnhealed(t *testing.T) {
 		change   func(c []supervisor.Node)
 		wrong    string
 	}{
-		{"the span was restarted and is up", func([]supervisor.Node) {}, ""},
+		{"the rest was restarted and is up", func([]supervisor.Node) {}, ""},
 		{"the one that failed was not restarted", func(c []supervisor.Node) { c[1].Attempt-- }, "/f/b was not restarted"},
 		{"a member was not", func(c []supervisor.Node) { c[2].ID-- }, "/f/c was not restarted"},
 		{"a member is down", func(c []supervisor.Node) { c[2].Ready = false }, "/f/c was ready and is not"},
@@ -54,10 +61,40 @@ func TestUnhealed(t *testing.T) {
 	}
 }
 
+func TestWhatDoesNotComeBackIsNotExcusedByTheSettings(t *testing.T) {
+	f := clan(supervisor.OneForAll, actor.Spec{Name: "a"}, actor.Spec{Name: "b"})
+	j := newJudge(f, &inspect.Explanation{Path: "/f/b", Answer: inspect.AnswerGiveUp})
+	wrong := j.unhealed(after(f, func(c []supervisor.Node) { c[1].Ready = false }))
+	if len(wrong) != 1 || !strings.HasPrefix(wrong[0], "/f/b was ready and is not") {
+		t.Errorf("%q", wrong)
+	}
+}
+
+func TestWhatIsBelowOneThatStopsOrEndsIsConcerned(t *testing.T) {
+	for _, row := range []struct {
+		sentence  string
+		said      *inspect.Explanation
+		concerned bool
+	}{
+		{"it fails", &inspect.Explanation{Path: "/f"}, true},
+		{"it ends by one of the others", &inspect.Explanation{Path: "/f/b", Ends: []string{"/f"}}, true},
+		{"it stops", &inspect.Explanation{Path: "/elder", Stops: []string{"/f"}}, true},
+		{"it starts", &inspect.Explanation{Path: "/elder", Starts: []string{"/f"}}, true},
+		{"one of the others stops", &inspect.Explanation{Path: "/elder", Stops: []string{"/f/b"}}, false},
+	} {
+		f := clan(supervisor.OneForOne, actor.Spec{Name: "pauses"}, actor.Spec{Name: "b"})
+		under(f)
+		j := newJudge(f.up, row.said)
+		if j.concerned[f.children[0]] != row.concerned || j.concerned[f.up] {
+			t.Errorf("%s: %v", row.sentence, j.concerned)
+		}
+	}
+}
+
 func TestDisturbed(t *testing.T) {
 	f := clan(supervisor.RestForOne, actor.Spec{Name: "a"}, actor.Spec{Name: "b"}, actor.Spec{Name: "c"})
 	f.children[0].IsSupervisor = true
-	j := judge{before: f, plan: span(f.children[1])}
+	j := newJudge(f, theRest)
 	for _, row := range []struct {
 		sentence  string
 		e         events.Event
@@ -88,30 +125,30 @@ func TestDisturbed(t *testing.T) {
 	}
 }
 
+// under hangs a family in a root, as the second of three, and returns the root.
+func under(f *kin) *kin {
+	root := clan(supervisor.OneForOne, actor.Spec{Name: "elder"}, actor.Spec{Name: "f"}, actor.Spec{Name: "younger"})
+	root.Path, root.children[1], f.up = "/", f, root
+	return root
+}
+
 func TestOnlyOrderedFamiliesThatWereRestartedHaveToBeInOrder(t *testing.T) {
-	inner := func(strategy supervisor.Strategy) *kin {
-		f := clan(strategy, actor.Spec{Name: "a"}, actor.Spec{Name: "b"})
-		f.spec.Name = "f"
-		return f
-	}
 	seen := script(t, "??:a ??:b -:a -:b ]:f +:b +:a [:f")
 	for _, row := range []struct {
 		sentence string
-		family   *kin
-		failed   int
+		strategy supervisor.Strategy
+		starts   []string
 		wrong    int
 	}{
-		{"below one that was", inner(supervisor.OneForAll), 1, 2},
-		{"without an order", inner(supervisor.OneForOne), 1, 0},
-		{"below one that was not", inner(supervisor.OneForAll), 2, 0},
+		{"one that was", supervisor.OneForAll, []string{"/f", "/f/a", "/f/b"}, 2},
+		{"one of whom only a part was", supervisor.OneForAll, []string{"/f/b"}, 2},
+		{"without an order", supervisor.OneForOne, []string{"/f", "/f/a", "/f/b"}, 0},
+		{"one that was not", supervisor.OneForAll, []string{"/younger"}, 0},
 	} {
-		root := under(supervisor.OneForOne, row.family)
-		j := judge{before: root, plan: span(root.children[row.failed])}
+		root := under(clan(row.strategy, actor.Spec{Name: "a"}, actor.Spec{Name: "b"}))
+		j := newJudge(root, &inspect.Explanation{Path: row.starts[0], RunsAgain: true, Starts: row.starts})
 		if wrong := j.disordered(seen); len(wrong) != row.wrong {
 			t.Errorf("%s: %q", row.sentence, wrong)
 		}
-	}
-	if wrong := (judge{}).disordered(seen); wrong != nil {
-		t.Errorf("with nothing to be restarted: %q", wrong)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/supervisor"
 )
 
@@ -14,7 +15,6 @@ type kin struct {
 	spec     actor.Spec        // with its defaults filled in; zero for the root
 	cfg      supervisor.Config // of a supervisor
 	up       *kin              // nil for the root
-	place    int               // among the children of up
 	children []*kin            // in start order
 }
 
@@ -35,9 +35,7 @@ func (tree *Tree) kinOf(n supervisor.Node, up *kin) *kin {
 	}
 	for _, below := range n.Children {
 		if below.Declared {
-			c := tree.kinOf(below, k)
-			c.place = len(k.children)
-			k.children = append(k.children, c)
+			k.children = append(k.children, tree.kinOf(below, k))
 		}
 	}
 	return k
@@ -60,14 +58,8 @@ func (k *kin) walk(yield func(*kin) bool) bool {
 	return true
 }
 
-func (k *kin) find(path string) *kin {
-	for other := range k.all() {
-		if other.Path == path {
-			return other
-		}
-	}
-	return nil
-}
+// runsOnce says that k is not run again, unless with the supervisor above it.
+func (k *kin) runsOnce() bool { return k.spec.Restart == policy.Never }
 
 // isOrdered says that the children of k stop and start one after the other.
 func (k *kin) isOrdered() bool { return k.IsSupervisor && k.cfg.Strategy != supervisor.OneForOne }

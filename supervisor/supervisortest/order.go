@@ -62,7 +62,7 @@ func (o *order) supervisor(e events.Event) {
 		}
 		for _, c := range o.children[from:] {
 			c.begun, c.ready, c.alone = false, false, false
-			c.over = c.over && (!c.done || neverAgain(c.kin))
+			c.over = c.over && (!c.done || c.runsOnce())
 		}
 	case events.SupervisorStopped: // the next run starts all
 		for _, c := range o.children {

@@ -22,7 +22,7 @@ func clan(strategy supervisor.Strategy, specs ...actor.Spec) *kin {
 				Path: "/f/" + spec.Name, ID: events.ID(i + 2), Attempt: 1,
 				State: supervisor.StateRunning, Ready: true, Declared: true,
 			},
-			spec: spec, up: f, place: i,
+			spec: spec, up: f,
 		})
 	}
 	return f

@@ -49,7 +49,8 @@ func Start(t testing.TB, cfg supervisor.Config) *Tree {
 	t.Helper()
 	tree := &Tree{
 		Events: &recorder.Recorder{Limit: eventLimit}, t: t,
-		news: make(chan struct{}, 1), ended: make(chan struct{}),
+		attempts: attempts{of: map[string]attempt{}, doomed: map[string]error{}},
+		news:     make(chan struct{}, 1), ended: make(chan struct{}),
 	}
 	cfg.Subscribers = append(slices.Clip(cfg.Subscribers), tree.subscriber())
 	cfg.Around = append([]actor.Around{tree.attempts.around}, cfg.Around...)
