@@ -2,8 +2,9 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"path"
+	"strings"
 	"sync"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -140,8 +141,8 @@ func (c *Controller) Purge(key string) int {
 }
 
 // Stop purges a key and stops its owners, as one act, and returns when they have ended or
-// when ctx has. What is submitted meanwhile comes after them. The error is as Cancel's, but
-// that a key for which nothing runs is none.
+// when ctx has. What is submitted meanwhile comes after them. The error is as Cancel's, joined
+// for all owners, but that a key for which nothing runs is none.
 func (c *Controller) Stop(ctx context.Context, key string) error {
 	d, err := c.open(ctx, "stop", key)
 	if err != nil {
@@ -151,13 +152,11 @@ func (c *Controller) Stop(ctx context.Context, key string) error {
 	if err != nil {
 		return c.refuse("stop", key, err)
 	}
-	var first error
-	for _, t := range owners {
-		if err := t.task.Await(ctx, "stop"); err != nil && first == nil {
-			first = err
-		}
+	errs := make([]error, len(owners))
+	for i, t := range owners {
+		errs[i] = t.task.Await(ctx, "stop")
 	}
-	return first
+	return errors.Join(errs...)
 }
 
 // SetWidth says how many tasks may run at a time for a key, from now on and in later
@@ -223,7 +222,7 @@ func (c *Controller) refuse(act, name string, err error) error {
 	if d := c.desk(); d != nil {
 		at = d.door.Path()
 	}
-	return &supervisor.ChildError{Act: act, Path: path.Join(at, name), Err: err}
+	return &supervisor.ChildError{Act: act, Path: strings.TrimSuffix(at, "/") + "/" + name, Err: err}
 }
 
 var (

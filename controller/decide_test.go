@@ -16,17 +16,20 @@ func TestWhatIsDecidedFollowsFromHowFullTheSlotIs(t *testing.T) {
 		queue, replace, drop   answer
 		whyQueue, whyRe, whyDr events.Reason
 	}{
-		{"nobody is there", occupancy{0, 1, 0, 100}, enters, enters, enters, 0, 0, 0},
-		{"nobody is there and nobody may wait", occupancy{0, 1, 0, 0}, enters, enters, enters, 0, 0, 0},
-		{"one of two places is free", occupancy{1, 2, 0, 100}, enters, enters, enters, 0, 0, 0},
-		{"there is no end of places", occupancy{1 << 40, many, 0, 0}, enters, enters, enters, 0, 0, 0},
-		{"no place is free", occupancy{1, 1, 0, 100}, waits, succeeds, refused, 0, 0, busy},
-		{"no place is free and some wait", occupancy{1, 1, 99, 100}, waits, succeeds, refused, 0, 0, busy},
-		{"the queue is full", occupancy{1, 1, 100, 100}, refused, succeeds, refused, full, 0, busy},
-		{"the queue is more than full", occupancy{1, 1, 101, 100}, refused, succeeds, refused, full, 0, busy},
-		{"nobody may wait", occupancy{1, 1, 0, 0}, refused, succeeds, refused, full, 0, busy},
-		{"there is no end of the queue", occupancy{1, 1, 1 << 40, many}, waits, succeeds, refused, 0, 0, busy},
-		{"more run than may by now", occupancy{3, 2, 0, 100}, waits, succeeds, refused, 0, 0, busy},
+		{"nobody is there", occupancy{0, 1, 0, 100, false}, enters, enters, enters, 0, 0, 0},
+		{"nobody is there and nobody may wait", occupancy{0, 1, 0, 0, false}, enters, enters, enters, 0, 0, 0},
+		{"one of two places is free", occupancy{1, 2, 0, 100, false}, enters, enters, enters, 0, 0, 0},
+		{"there is no end of places", occupancy{1 << 40, many, 0, 0, false}, enters, enters, enters, 0, 0, 0},
+		{"no place is free", occupancy{1, 1, 0, 100, false}, waits, succeeds, refused, 0, 0, busy},
+		{"no place is free and some wait", occupancy{1, 1, 99, 100, false}, waits, succeeds, refused, 0, 0, busy},
+		{"the queue is full", occupancy{1, 1, 100, 100, false}, refused, succeeds, refused, full, 0, busy},
+		{"the queue is more than full", occupancy{1, 1, 101, 100, false}, refused, succeeds, refused, full, 0, busy},
+		{"nobody may wait", occupancy{1, 1, 0, 0, false}, refused, succeeds, refused, full, 0, busy},
+		{"there is no end of the queue", occupancy{1, 1, 1 << 40, many, false}, waits, succeeds, refused, 0, 0, busy},
+		{"one of two places is free, but an owner has its name", occupancy{1, 2, 0, 100, true}, waits, succeeds, refused, 0, 0, busy},
+		{"the same, and nobody may wait", occupancy{1, 2, 0, 0, true}, refused, succeeds, refused, full, 0, busy},
+		{"a place is free, for which somebody waits that has the name of an owner", occupancy{1, 2, 1, 100, false}, waits, enters, refused, 0, 0, busy},
+		{"more run than may by now", occupancy{3, 2, 0, 100, false}, waits, succeeds, refused, 0, 0, busy},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			for _, c := range []struct {
@@ -47,17 +50,18 @@ func TestWhatIsDecidedFollowsFromHowFullTheSlotIs(t *testing.T) {
 // Whatever the numbers: a refusal says why and nothing else does, nobody is refused
 // while there is a free place, and Replace never is.
 func FuzzDecide(f *testing.F) {
-	f.Add(uint8(0), 0, 1, 0, 100)
-	f.Add(uint8(1), 1, 1, 1, 0)
-	f.Add(uint8(2), 5, 2, 7, 7)
-	f.Fuzz(func(t *testing.T, a uint8, owners, width, waiting, depth int) {
+	f.Add(uint8(0), 0, 1, 0, 100, false)
+	f.Add(uint8(1), 1, 1, 1, 0, false)
+	f.Add(uint8(2), 5, 2, 7, 7, true)
+	f.Fuzz(func(t *testing.T, a uint8, owners, width, waiting, depth int, namesake bool) {
 		admission := Admission(a % 3)
-		got, why := decide(admission, occupancy{owners, width, waiting, depth})
+		free := owners < width && !namesake
+		got, why := decide(admission, occupancy{owners, width, waiting, depth, namesake})
 		switch {
 		case (why != 0) != (got == refused):
 			t.Errorf("%v because of %v", got, why)
-		case (owners < width) != (got == enters):
-			t.Errorf("%d of %d places are taken: %v", owners, width, got)
+		case (free && (waiting == 0 || admission == Replace)) != (got == enters):
+			t.Errorf("%d of %d places are taken, and %d wait: %v", owners, width, waiting, got)
 		case got == refused && admission == Replace, got == succeeds && admission != Replace, got == waits && admission != Queue:
 			t.Errorf("%v: %v", admission, got)
 		}

@@ -3,7 +3,6 @@ package controller
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/taskvisor/taskvisor/events"
@@ -71,8 +70,8 @@ func (d *desk) submit(t *Ticket) (admitted <-chan struct{}, err error) {
 // occupancy is how full a slot is for t.
 func (d *desk) occupancy(s *slot, t *Ticket) occupancy {
 	return occupancy{
-		owners: len(s.owners), width: s.width,
-		waiting: s.queue.Len(), depth: d.c.set.Depth,
+		owners: s.owners.n, width: s.width,
+		waiting: s.queue.n, depth: d.c.set.Depth,
 		namesake: d.namesake(s, t) != nil,
 	}
 }
@@ -114,7 +113,7 @@ func (d *desk) enter(s *slot, t *Ticket) {
 	switch {
 	case err == nil:
 		t.slot = s
-		s.owners = append(s.owners, t)
+		s.owners.append(t)
 		d.tickets[t.ID()] = t
 		d.c.counts.entered.Add(1)
 	case errors.Is(err, supervisor.ErrExists):
@@ -127,24 +126,24 @@ func (d *desk) enter(s *slot, t *Ticket) {
 // queue has t wait at the end.
 func (d *desk) queue(s *slot, t *Ticket) {
 	d.room.take(t)
-	t.place = s.queue.PushBack(t)
+	s.queue.append(t)
 	d.wait(s, t)
 }
 
 // succeed has t wait at the head, in place of who was there, and the oldest owner end.
 func (d *desk) succeed(s *slot, t *Ticket) {
-	if head := s.head(); head != nil {
+	if head := s.queue.first; head != nil {
 		d.dismiss(head, events.ReasonSuperseded)
 	}
-	t.place = s.queue.PushFront(t)
+	s.queue.prepend(t)
 	d.wait(s, t)
 	owner := d.namesake(s, t)
 	if owner == nil {
 		owner = s.oldest()
 	}
-	if owner != nil && !owner.leaving {
+	if owner != nil && !owner.task.Ending() {
 		d.c.counts.replaced.Add(1)
-		owner.leave(events.ReasonReplaced)
+		owner.task.Stop(events.ReasonReplaced)
 	}
 }
 
@@ -160,29 +159,23 @@ func (d *desk) namesake(s *slot, t *Ticket) *Ticket {
 	return nil
 }
 
-// leave tells an owner to end.
-func (t *Ticket) leave(why events.Reason) {
-	t.leaving = true
-	t.task.Stop(why)
-}
-
 // wait is what all have in common that wait.
 func (d *desk) wait(s *slot, t *Ticket) {
 	now := time.Now()
-	t.slot, t.since = s, now
+	t.slot, t.waits, t.since = s, true, now
 	d.tickets[t.ID()] = t
 	d.queued++
 	if t.ttl != policy.Forever {
 		t.timer = time.AfterFunc(t.ttl, func() { d.expire(t) })
 	}
-	waiting := uint64(s.queue.Len())
+	waiting := uint64(s.queue.n)
 	t.task.Tell(events.TaskQueued, now, func(e *events.Event) { e.Key, e.Count = t.key, waiting })
 }
 
 // stopWaiting takes t out of its queue, for whatever comes next.
 func (d *desk) stopWaiting(t *Ticket) {
-	t.slot.queue.Remove(t.place)
-	t.place = nil
+	t.slot.queue.remove(t)
+	t.waits = false
 	d.queued--
 	delete(d.tickets, t.ID())
 	d.room.give(t)
@@ -232,7 +225,7 @@ func (d *desk) vacate(id events.ID) *slot {
 		return nil
 	}
 	delete(d.tickets, id)
-	t.slot.disown(t)
+	t.slot.owners.remove(t)
 	return t.slot
 }
 
@@ -247,7 +240,7 @@ func (d *desk) advance(s *slot) {
 
 // next takes from the queue who may enter now, or nobody.
 func (d *desk) next(s *slot) *Ticket {
-	for t := s.head(); t != nil && d.occupancy(s, t).hasPlace(); t = s.head() {
+	for t := s.queue.first; t != nil && d.occupancy(s, t).hasPlace(); t = s.queue.first {
 		if t.ttl != policy.Forever && time.Since(t.since) >= t.ttl { // its timer is late
 			d.dismiss(t, events.ReasonExpired)
 			continue
@@ -269,7 +262,7 @@ func (d *desk) widen(key string) {
 func (d *desk) expire(t *Ticket) {
 	d.door.Lock()
 	defer d.door.Unlock()
-	if t.place != nil {
+	if t.waits {
 		d.takeOut(t, events.ReasonExpired)
 	}
 }
@@ -293,13 +286,13 @@ func (d *desk) cancel(ctx context.Context, id events.ID) (*Ticket, error) {
 	switch {
 	case t == nil:
 		return nil, supervisor.ErrNotFound
-	case t.place != nil:
+	case t.waits:
 		d.takeOut(t, events.ReasonWithdrawn)
 		return nil, nil
 	case t.task.Has(ctx):
 		return nil, supervisor.ErrSelf
 	}
-	t.leave(events.ReasonStopped)
+	t.task.Stop(events.ReasonStopped)
 	return t, nil
 }
 
@@ -313,7 +306,7 @@ func (d *desk) purge(key string) (n int) {
 }
 
 func (d *desk) empty(s *slot, why events.Reason) (n int) {
-	for t := s.head(); t != nil; t = s.head() {
+	for t := s.queue.first; t != nil; t = s.queue.first {
 		d.dismiss(t, why)
 		n++
 	}
@@ -328,13 +321,16 @@ func (d *desk) stop(ctx context.Context, key string) ([]*Ticket, error) {
 	if s == nil {
 		return nil, nil
 	}
-	owners := slices.Clone(s.owners)
-	if slices.ContainsFunc(owners, func(t *Ticket) bool { return t.task.Has(ctx) }) {
-		return nil, supervisor.ErrSelf
+	var owners []*Ticket
+	for t := s.owners.first; t != nil; t = t.next {
+		if t.task.Has(ctx) {
+			return nil, supervisor.ErrSelf
+		}
+		owners = append(owners, t)
 	}
 	d.empty(s, events.ReasonWithdrawn)
 	for _, t := range owners {
-		t.leave(events.ReasonStopped)
+		t.task.Stop(events.ReasonStopped)
 	}
 	return owners, nil
 }

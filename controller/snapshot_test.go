@@ -8,10 +8,20 @@ import (
 	"testing"
 	"time"
 
+	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/controller"
+	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/supervisor"
 )
+
+// running is how an owner is listed that makes its first attempt.
+func running(h *actor.Handle, since time.Time) supervisor.Node {
+	return supervisor.Node{
+		ID: h.ID(), Path: h.Path(), Name: h.Name(), State: supervisor.StateRunning, Since: since,
+		Ready: true, Attempt: 1, Generation: 1, Optional: true,
+	}
+}
 
 func TestASnapshotShowsWhoRunsAndWhoWaits(t *testing.T) {
 	bubble(t, controller.Config{Width: 2, Capacity: 2}, func(t *testing.T, s *stand) {
@@ -27,17 +37,14 @@ func TestASnapshotShowsWhoRunsAndWhoWaits(t *testing.T) {
 		r := s.replace("b", "r", serve) // the one that backs off ends at once
 		r2 := s.replace("b", "r2", serve)
 
+		leaving := running(owner, began.Add(time.Second))
+		leaving.State, leaving.Ready, leaving.Reason = supervisor.StateStopping, false, events.ReasonReplaced
 		want := controller.Snapshot{
 			Path: "/desk", Owners: 3, Queued: 2,
 			Slots: []controller.Slot{
-				{Key: "a", Width: 2, Owners: []controller.Owner{
-					{ID: s.all[2].ID(), Path: "/desk/only", State: supervisor.StateRunning, Since: began, Attempt: 1},
-				}},
+				{Key: "a", Width: 2, Owners: []supervisor.Node{running(s.all[2], began)}},
 				{
-					Key: "b", Width: 2, Owners: []controller.Owner{
-						{ID: owner.ID(), Path: "/desk/owner", State: supervisor.StateStopping, Since: began.Add(time.Second), Attempt: 1},
-						{ID: r.ID(), Path: "/desk/r", State: supervisor.StateRunning, Since: began.Add(time.Second), Attempt: 1},
-					},
+					Key: "b", Width: 2, Owners: []supervisor.Node{leaving, running(r, began.Add(time.Second))},
 					Queue: []controller.Waiting{
 						{ID: r2.ID(), Path: "/desk/r2", Admission: controller.Replace, Since: began.Add(time.Second)},
 						{ID: s.all[5].ID(), Path: "/desk/q3", Since: began.Add(time.Second)},
@@ -91,7 +98,7 @@ func TestTheJSONOfASnapshotIsStable(t *testing.T) {
 		Path: "/desk", Owners: 1, Queued: 2, Parked: 1,
 		Slots: []controller.Slot{{
 			Key: "k", Width: 1,
-			Owners: []controller.Owner{{ID: 7, Path: "/desk/o", State: supervisor.StateStuck, Since: at, Attempt: 2}},
+			Owners: []supervisor.Node{{ID: 7, Path: "/desk/o", Name: "o", State: supervisor.StateStuck, Since: at, Attempt: 2}},
 			Queue: []controller.Waiting{
 				{ID: 8, Path: "/desk/r", Admission: controller.Replace, Since: at, Expires: at.Add(time.Minute)},
 				{ID: 9, Path: "/desk/q", Since: at, Parked: true},
@@ -103,7 +110,7 @@ func TestTheJSONOfASnapshotIsStable(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = `{"path":"/desk","slots":[{"key":"k","width":1,` +
-		`"owners":[{"id":7,"path":"/desk/o","state":"stuck","since":"2026-01-02T03:04:05Z","attempt":2}],` +
+		`"owners":[{"path":"/desk/o","name":"o","id":7,"state":"stuck","since":"2026-01-02T03:04:05Z","ready":false,"attempt":2,"restarts":0}],` +
 		`"queue":[{"id":8,"path":"/desk/r","admission":"replace","since":"2026-01-02T03:04:05Z","expires":"2026-01-02T03:05:05Z"},` +
 		`{"id":9,"path":"/desk/q","admission":"queue","since":"2026-01-02T03:04:05Z","parked":true}]}],` +
 		`"owners":1,"queued":2,"parked":1}`

@@ -23,11 +23,12 @@ type Ticket struct {
 	admission Admission
 
 	// All below is guarded by the desk's door.
-	given    bool          // it has been submitted
-	leaving  bool          // it runs, and was told to end
-	room     bool          // it takes room while it waits
-	slot     *slot         // in which it waits or runs
-	place    *list.Element // in the slot's queue, while it waits
+	given    bool    // it has been submitted
+	waits    bool    // for its turn
+	room     bool    // it takes room while it waits
+	slot     *slot   // in which it waits or runs
+	prev     *Ticket // in the line of those that do the same
+	next     *Ticket
 	since    time.Time     // when it was submitted, if it had to wait
 	timer    *time.Timer   // of its time to live
 	parked   *list.Element // among those that wait for room

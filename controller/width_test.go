@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/controller"
 	"github.com/taskvisor/taskvisor/policy"
 )
@@ -175,17 +176,57 @@ func TestAReplacementInASlotThatHasBecomeNarrowerWaitsForAPlaceOfIts(t *testing.
 	})
 }
 
-func TestTasksOfOneNameNeedASlotOfWidthOne(t *testing.T) {
+func TestTasksOfOneNameRunOneAtATimeHoweverWideTheirKeyIs(t *testing.T) {
 	bubble(t, controller.Config{}, func(t *testing.T, s *stand) {
-		var keys []string
-		for range 3 {
-			s.put(controller.Submission{Spec: submission(0, "", "job", serve).Spec}) // the name is the key
-			keys = append(keys, s.slot("job"))
+		s.setWidth("job", 3)
+		submit := func(name string, a controller.Admission) *actor.Handle {
+			return s.put(submission(a, "job", name, during(time.Second)))
 		}
-		equal(t, "slots", strings.Join(keys, "; "), "job |; job | job; job | job job")
-		s.setWidth("job", 2)
-		s.wantSlot("job", "job |")
-		wantFate(t, s.all[1], "rejected duplicate_name")
-		wantFate(t, s.all[2], "rejected duplicate_name")
+		first, second := submit("job", controller.Queue), submit("job", controller.Queue)
+		s.wantSlot("job", "job | job")
+		wantFate(t, submit("job", controller.DropIfRunning), "rejected busy")
+		wantFate(t, submit("other", controller.DropIfRunning), "rejected busy") // others were first
+		submit("other", controller.Queue)
+		s.wantSlot("job", "job | job other")
+		submit("third", controller.Replace)
+		s.wantSlot("job", "job third | job other")
+
+		pass(time.Second)
+		wantFate(t, first, "completed")
+		s.wantSlot("job", "job other |")
+		pass(time.Second)
+		wantFate(t, second, "completed")
+		s.wantSlot("job", "")
+	})
+}
+
+func TestAReplacementOfTheSameNameReplacesItsNamesake(t *testing.T) {
+	bubble(t, controller.Config{Width: 2}, func(t *testing.T, s *stand) {
+		old, twin := s.queue("k", "old", serve), s.queue("k", "twin", serve)
+		fresh := s.replace("k", "twin", serve)
+		wantFate(t, old, "")
+		wantFate(t, twin, "stopped replaced")
+		wantFate(t, fresh, "")
+		s.wantSlot("k", "old twin |")
+	})
+}
+
+func TestWhoWaitsForANamesakeHoldsUpTheOthersOnlyWhileItWaits(t *testing.T) {
+	bubble(t, controller.Config{Width: 2}, func(t *testing.T, s *stand) {
+		s.queue("k", "twin", serve)
+		blocked := s.queue("k", "twin", serve)
+		s.queue("k", "other", serve)
+		s.wantSlot("k", "twin | twin other")
+		if err := s.Cancel(context.Background(), blocked.ID()); err != nil {
+			t.Error(err)
+		}
+		s.wantSlot("k", "twin other |")
+
+		s.setWidth("k", 3)
+		s.put(lasting(controller.Queue, "k", "twin", time.Second))
+		s.queue("k", "more", serve)
+		s.wantSlot("k", "twin other | twin more")
+		pass(time.Second)
+		s.wantSlot("k", "twin other more |")
 	})
 }

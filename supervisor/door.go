@@ -113,6 +113,9 @@ func (k Candidate) Reject(key string, why events.Reason) {
 // Stop tells a task that was let in to end.
 func (k Candidate) Stop(why events.Reason) { k.child.run.tellToEnd(k.child, why, time.Now()) }
 
+// Ending says that a task was told to end, by whomever.
+func (k Candidate) Ending() bool { return k.child.told == end }
+
 // Node describes a task that was let in, as a listing does. The text of its error is left
 // to the caller, since a user's error may call anything.
 func (k Candidate) Node() Node { return k.child.node() }
