@@ -22,6 +22,7 @@ type desk struct {
 	tickets map[events.ID]*Ticket // those that wait or run
 	queued  int                   // how many wait
 	room    room
+	vacant  []*slot // those that have places for who waits
 	spare   []*slot // to be used again
 }
 
@@ -210,23 +211,34 @@ func (d *desk) reject(t *Ticket, why events.Reason) {
 	t.task.Reject(t.key, why)
 }
 
-// Left frees the place of an owner, and gives it to the next.
-func (d *desk) Left(id events.ID) {
-	if s := d.vacate(id); s != nil {
-		d.advance(s)
-	}
-}
-
-// vacate takes an owner out of its slot, and returns that. Of one that was started by hand
-// there is none.
-func (d *desk) vacate(id events.ID) *slot {
+// Left frees the place of an owner, and says whether others wait for it.
+func (d *desk) Left(id events.ID) (more bool) {
 	t := d.tickets[id]
 	if t == nil {
-		return nil
+		return false // started by hand
 	}
 	delete(d.tickets, id)
-	t.slot.owners.remove(t)
-	return t.slot
+	s := t.slot
+	s.owners.remove(t)
+	switch {
+	case s.vacant:
+	case s.queue.n == 0:
+		d.tidy(s)
+	default:
+		s.vacant = true
+		d.vacant = append(d.vacant, s)
+	}
+	return s.vacant
+}
+
+// Next fills the places that have become free.
+func (d *desk) Next() {
+	for n := len(d.vacant); n > 0; n = len(d.vacant) {
+		s := d.vacant[n-1]
+		d.vacant = d.vacant[:n-1]
+		s.vacant = false
+		d.advance(s)
+	}
 }
 
 // advance fills the free places of a slot from its queue. An owner that ends has little

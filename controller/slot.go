@@ -7,6 +7,7 @@ type slot struct {
 	width  int
 	owners line // the oldest first
 	queue  line // the next first
+	vacant bool // somebody has left, and those that wait have not been looked at since
 }
 
 // oldest is the owner that has been there for longest and was not told to end, or nil.

@@ -110,15 +110,19 @@ func (r *run) noteState(now time.Time) {
 	}
 }
 
-// unlock tells the guard who has left, and releases mu.
+// unlock has the guard let in who may come in, and releases mu.
 func (r *run) unlock() {
-	r.tellGuard()
+	for len(r.gone) > 0 || r.expected.Load() {
+		r.tellGuard()
+		r.letIn()
+	}
 	r.release()
 }
 
 // release releases mu and then does what is not done under it: to end contexts, to tell
 // the parent that the family is up, and to poke the conductor, who needs mu.
 func (r *run) release() {
+	r.tellGuard()
 	cancels, announce, wanted := r.cancels, r.announce, r.wanted
 	r.cancels, r.announce, r.wanted = nil, false, false
 	r.mu.Unlock()

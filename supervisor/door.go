@@ -21,8 +21,11 @@ type Keeper interface {
 // Candidates offer.
 type Guard interface {
 	// Left tells that a dynamic child has ended: its name is free, and its outcome
-	// there. It may have come in by Supervisor.Start.
-	Left(id events.ID)
+	// there. It may have come in by Supervisor.Start. The answer is whether somebody may
+	// come in now: then Next is called, before anybody takes the lock by the door.
+	Left(id events.ID) (more bool)
+	// Next lets in who may come in.
+	Next()
 	// Closing tells, once, that the run lets nobody in any more. Those that are in are
 	// still to leave.
 	Closing()
@@ -52,7 +55,7 @@ type Door struct{ run *run }
 // Lock takes the lock, for whom it does not call with it held.
 func (d *Door) Lock() {
 	d.run.mu.Lock()
-	d.run.tellGuard()
+	d.run.letIn()
 }
 
 // Unlock releases the lock, and does what was decided under it.
@@ -156,13 +159,22 @@ func (r *run) closeDoor() {
 	}
 }
 
-// tellGuard tells the guard who has left since he was told last. It is called with mu held,
-// before he decides anything else.
+// tellGuard tells the guard who has left. It is called with mu held, before that is
+// released.
 func (r *run) tellGuard() {
-	for len(r.gone) > 0 {
-		last := len(r.gone) - 1
-		id := r.gone[last]
-		r.gone = r.gone[:last]
-		r.guard.Left(id)
+	for _, id := range r.gone {
+		if r.guard.Left(id) {
+			r.expected.Store(true)
+		}
+	}
+	r.gone = r.gone[:0]
+}
+
+// letIn has the guard let in who waits for those that have left. It is called with mu
+// held, before the guard decides anything else.
+func (r *run) letIn() {
+	if r.expected.Load() {
+		r.expected.Store(false)
+		r.guard.Next()
 	}
 }

@@ -37,10 +37,10 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 	return r.advance(c, res.Ended)
 }
 
-// Left tells the guard, if nobody has done so in between: he may let others in, for which
-// Next has left too little of the stack.
+// Left has the guard let in who waits for the child, if nobody has done so in between:
+// for that Next has left too little of the stack.
 func (c *child) Left() {
-	if r := c.run; r.guard != nil {
+	if r := c.run; r.expected.Load() {
 		r.mu.Lock()
 		r.unlock()
 	}

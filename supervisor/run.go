@@ -42,6 +42,8 @@ type run struct {
 
 	door  Door  // read only
 	guard Guard // read only; nil without a keeper
+	// expected: the guard has somebody to let in. Set with mu held.
+	expected atomic.Bool
 
 	mu sync.Mutex
 	// All below is guarded by mu.
