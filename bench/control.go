@@ -57,8 +57,9 @@ func controlWorks() []work {
 		},
 		{
 			name: "keys", family: controlFamily, by: mine,
-			how: "64 goroutines together submit 100k tasks that do nothing, each for a random key among n, and then await all outcomes; per task. The others do so by `Start`, " +
-				"without keys. All in turn in one process, with a collection before each. The fewer the keys, the more submissions wait: nothing bounds the queues.",
+			how: "64 goroutines together submit 100k tasks that do nothing, each for a random key among n, and await each outcome before the next; or, for the lines that say so, " +
+				"submit all before they await any, so that tens of thousands wait for their key or for a processor. Per task. The others do so by `Start`, " +
+				"without keys. All in turn in one process, with a collection before each. Nothing bounds the queues.",
 			lines:   keysLines(),
 			measure: measureKeys,
 		},
@@ -115,7 +116,10 @@ func keysLines() []line {
 		}
 		lines = append(lines, line{figure: t.name, title: "100k submissions over " + t.name + " keys", unit: "ns", targets: targets})
 	}
-	return lines
+	return append(lines,
+		line{figure: "start-all", title: "100k by `Start`, all before any is awaited", unit: "ns"},
+		line{figure: "10k-all", title: "100k over 10k keys, all before any is awaited", unit: "ns", targets: []target{timesLine(1/0.6, "keys", "start-all", "`Start`")}},
+	)
 }
 
 // controlled is a controller that runs.
@@ -296,46 +300,68 @@ func measureKeys(_ peer, size scale) (figures, error) {
 	for i := range names {
 		names[i] = "job-" + strconv.Itoa(i)
 	}
-	ways := []way{func() (figures, error) {
-		s, err := supervise(supervisor.Config{Name: "app"})
-		if err != nil {
-			return nil, err
+	start := func(figure string, f flood) way {
+		return func() (figures, error) {
+			s, err := supervise(supervisor.Config{Name: "app"})
+			if err != nil {
+				return nil, err
+			}
+			took, err := f(size.many, func(i int) (*actor.Handle, error) {
+				return s.Start(context.Background(), actor.Spec{Name: names[i], Task: doNothing, Restart: policy.Never})
+			})
+			if err != nil {
+				return nil, err
+			}
+			return figures{figure: took}, s.stop()
 		}
-		took, err := flood(size.many, func(i int) (*actor.Handle, error) {
-			return s.Start(context.Background(), actor.Spec{Name: names[i], Task: doNothing, Restart: policy.Never})
-		})
-		if err != nil {
-			return nil, err
-		}
-		return figures{"start": took}, s.stop()
-	}}
+	}
+	ways := []way{start("start", oneByOne), start("start-all", atOnce)}
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, t := range throughputs {
 		keys := make([]string, size.many)
 		for i := range keys {
 			keys[i] = "key-" + strconv.Itoa(random.IntN(min(t.keys, size.many)))
 		}
-		ways = append(ways, func() (figures, error) {
-			c, err := boundless()
-			if err != nil {
-				return nil, err
+		submit := func(figure string, f flood) way {
+			return func() (figures, error) {
+				c, err := boundless()
+				if err != nil {
+					return nil, err
+				}
+				took, err := f(size.many, func(i int) (*actor.Handle, error) {
+					return c.Submit(context.Background(), oneShot(names[i], keys[i]))
+				})
+				if err != nil {
+					return nil, err
+				}
+				return figures{figure: took}, c.stop()
 			}
-			took, err := flood(size.many, func(i int) (*actor.Handle, error) {
-				return c.Submit(context.Background(), oneShot(names[i], keys[i]))
-			})
-			if err != nil {
-				return nil, err
-			}
-			return figures{t.name: took}, c.stop()
-		})
+		}
+		ways = append(ways, submit(t.name, oneByOne))
+		if t.name == "10k" {
+			ways = append(ways, submit("10k-all", atOnce))
+		}
 	}
 	const turns = 3
 	return inTurn(turns, ways...)
 }
 
-// flood has n tasks made by many goroutines, which then await them, and returns the
-// nanoseconds for each task.
-func flood(n int, submit func(i int) (*actor.Handle, error)) (float64, error) {
+// flood has n tasks made by many goroutines, which await them, and returns the nanoseconds
+// for each task.
+type flood func(n int, submit func(i int) (*actor.Handle, error)) (float64, error)
+
+// oneByOne awaits each task before it makes the next.
+func oneByOne(n int, submit func(i int) (*actor.Handle, error)) (float64, error) {
+	return pour(n, 1, submit)
+}
+
+// atOnce makes all tasks before it awaits the first.
+func atOnce(n int, submit func(i int) (*actor.Handle, error)) (float64, error) {
+	return pour(n, n, submit)
+}
+
+// pour awaits the tasks of each goroutine whenever there are so many.
+func pour(n, many int, submit func(i int) (*actor.Handle, error)) (float64, error) {
 	var wg sync.WaitGroup
 	failed := make(chan error, submitters)
 	begin := time.Now()
@@ -349,12 +375,16 @@ func flood(n int, submit func(i int) (*actor.Handle, error)) (float64, error) {
 					return
 				}
 				handles = append(handles, h)
-			}
-			for _, h := range handles {
-				if err := awaitShot(h); err != nil {
-					failed <- err
-					return
+				if len(handles) < many && i+submitters < n {
+					continue
 				}
+				for _, h := range handles {
+					if err := awaitShot(h); err != nil {
+						failed <- err
+						return
+					}
+				}
+				handles = handles[:0]
 			}
 		})
 	}

@@ -2,6 +2,9 @@ package controller_test
 
 import (
 	"context"
+	"math/rand/v2"
+	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -90,5 +93,48 @@ func BenchmarkHandOver(b *testing.B) {
 		if _, err := last.Wait(context.Background()); err != nil {
 			b.Fatal(err)
 		}
+	})
+}
+
+// Many callers, and so many keys that they hardly ever meet.
+func BenchmarkManyKeys(b *testing.B) {
+	const keys, callers = 10_000, 32 // for each processor
+	names := make([]string, keys)
+	for i := range names {
+		names[i] = "key-" + strconv.Itoa(i)
+	}
+	run := func(b *testing.B, do func(s *controller.Controller, name string) (*actor.Handle, error)) {
+		b.Helper()
+		benchmarked(b, func(c *controller.Controller) {
+			b.SetParallelism(callers)
+			b.RunParallel(func(pb *testing.PB) {
+				random := rand.New(rand.NewPCG(1, rand.Uint64()))
+				for pb.Next() {
+					h, err := do(c, names[random.IntN(keys)])
+					if err == nil {
+						_, err = h.Wait(context.Background())
+					}
+					if err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+		})
+	}
+	var n atomic.Int64
+	b.Run("start", func(b *testing.B) {
+		run(b, func(c *controller.Controller, _ string) (*actor.Handle, error) {
+			name := strconv.FormatInt(n.Add(1), 10)
+			return c.Head().Start(context.Background(), actor.Spec{Name: name, Task: actor.Func(instant), Restart: policy.Never})
+		})
+	})
+	b.Run("submit", func(b *testing.B) {
+		run(b, func(c *controller.Controller, key string) (*actor.Handle, error) {
+			name := strconv.FormatInt(n.Add(1), 10)
+			return c.Submit(context.Background(), controller.Submission{
+				Key: key, Spec: actor.Spec{Name: name, Task: actor.Func(instant), Restart: policy.Never},
+			})
+		})
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
@@ -21,7 +22,8 @@ type Controller struct {
 	set     Config // with its defaults
 	workers *supervisor.Supervisor
 	counts  counts
-	widths  sync.Map // of keys that have their own, as int
+	widths  sync.Map    // of keys that have their own, as int
+	uneven  atomic.Bool // some key has had a width of its own
 }
 
 // New returns a controller that is not running. A configuration that cannot be used is
@@ -172,6 +174,7 @@ func (c *Controller) SetWidth(key string, n int) error {
 	case n == 0:
 		c.widths.Delete(key)
 	default:
+		c.uneven.Store(true)
 		c.widths.Store(key, n)
 	}
 	if d := c.desk(); d != nil {
@@ -184,8 +187,10 @@ func (c *Controller) SetWidth(key string, n int) error {
 
 // width is how many may run for a key.
 func (c *Controller) width(key string) int {
-	if n, ok := c.widths.Load(key); ok {
-		return n.(int)
+	if c.uneven.Load() {
+		if n, ok := c.widths.Load(key); ok {
+			return n.(int)
+		}
 	}
 	return c.set.Width
 }

@@ -101,7 +101,7 @@ func TestRoomIsGivenToTheFirstThatWaitsForIt(t *testing.T) {
 	}
 	r.give(tickets[3]) // gives up while it is parked
 	r.give(tickets[0])
-	if !tickets[2].room || tickets[4].room || r.parked.Len() != 1 {
+	if tickets[2].room != seated || tickets[4].room != parked || r.parked.Len() != 1 {
 		t.Error("the room is not the first's that was parked")
 	}
 	r.give(&Ticket{}) // took none: a replacement

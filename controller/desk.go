@@ -62,10 +62,10 @@ func (d *desk) submit(t *Ticket) (admitted <-chan struct{}, err error) {
 	case refused:
 		d.reject(t, why)
 	}
-	if t.parked == nil {
-		return nil, nil
+	if t.room == parked {
+		return t.admitted, nil
 	}
-	return t.admitted, nil
+	return nil, nil
 }
 
 // occupancy is how full a slot is for t.
@@ -150,6 +150,9 @@ func (d *desk) succeed(s *slot, t *Ticket) {
 
 // namesake is the owner in the slot that has the name of t, or nil.
 func (d *desk) namesake(s *slot, t *Ticket) *Ticket {
+	if s.owners.n == 0 {
+		return nil
+	}
 	id, taken := t.task.Namesake()
 	if !taken {
 		return nil
@@ -162,15 +165,13 @@ func (d *desk) namesake(s *slot, t *Ticket) *Ticket {
 
 // wait is what all have in common that wait.
 func (d *desk) wait(s *slot, t *Ticket) {
-	now := time.Now()
-	t.slot, t.waits, t.since = s, true, now
+	t.slot, t.waits, t.since = s, true, time.Now()
 	d.tickets[t.ID()] = t
 	d.queued++
 	if t.ttl != policy.Forever {
 		t.timer = time.AfterFunc(t.ttl, func() { d.expire(t) })
 	}
-	waiting := uint64(s.queue.n)
-	t.task.Tell(events.TaskQueued, now, func(e *events.Event) { e.Key, e.Count = t.key, waiting })
+	d.door.Tell(t.task, events.TaskQueued, func(e *events.Event) { e.Key, e.Count = t.key, uint64(s.queue.n) })
 }
 
 // stopWaiting takes t out of its queue, for whatever comes next.
@@ -201,11 +202,10 @@ func (d *desk) takeOut(t *Ticket, why events.Reason) {
 // reject gives t its outcome without having run.
 func (d *desk) reject(t *Ticket, why events.Reason) {
 	d.c.counts.rejected[why].Add(1)
-	now := time.Now()
-	t.task.Tell(events.TaskRejected, now, func(e *events.Event) {
+	d.door.Tell(t.task, events.TaskRejected, func(e *events.Event) {
 		e.Key, e.Reason = t.key, why
 		if !t.since.IsZero() {
-			e.Elapsed = now.Sub(t.since)
+			e.Elapsed = e.At.Sub(t.since)
 		}
 	})
 	t.task.Reject(t.key, why)
@@ -283,7 +283,7 @@ func (d *desk) expire(t *Ticket) {
 func (d *desk) giveUp(t *Ticket) bool {
 	d.door.Lock()
 	defer d.door.Unlock()
-	if t.parked == nil {
+	if t.room != parked {
 		return false
 	}
 	d.takeOut(t, events.ReasonFull)

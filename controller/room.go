@@ -13,24 +13,23 @@ type room struct {
 func (r *room) take(t *Ticket) {
 	if r.free > 0 {
 		r.free--
-		t.room = true
+		t.room = seated
 		return
 	}
+	t.room = parked
 	t.admitted = make(chan struct{})
 	t.parked = r.parked.PushBack(t)
 }
 
 // give is called when t does not wait in its queue any more.
 func (r *room) give(t *Ticket) {
-	switch {
-	case t.parked != nil:
-		r.unpark(t)
-	case t.room:
-		t.room = false
+	switch t.room {
+	case parked:
+		r.unpark(t, standing)
+	case seated:
+		t.room = standing
 		if e := r.parked.Front(); e != nil {
-			next := e.Value.(*Ticket)
-			next.room = true
-			r.unpark(next)
+			r.unpark(e.Value.(*Ticket), seated)
 			return
 		}
 		r.free++
@@ -38,8 +37,8 @@ func (r *room) give(t *Ticket) {
 }
 
 // unpark lets the caller go on that has submitted t.
-func (r *room) unpark(t *Ticket) {
+func (r *room) unpark(t *Ticket, to seating) {
 	r.parked.Remove(t.parked)
-	t.parked = nil
+	t.parked, t.room = nil, to
 	close(t.admitted)
 }

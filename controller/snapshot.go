@@ -110,7 +110,7 @@ func (s *slot) list() Slot {
 		list.Owners = append(list.Owners, t.task.Node())
 	}
 	for t := s.queue.first; t != nil; t = t.next {
-		w := Waiting{ID: t.ID(), Path: t.Handle().Path(), Admission: t.admission, Since: t.since, Parked: t.parked != nil}
+		w := Waiting{ID: t.ID(), Path: t.Handle().Path(), Admission: t.admission, Since: t.since, Parked: t.room == parked}
 		if t.ttl != policy.Forever {
 			w.Expires = t.since.Add(t.ttl)
 		}

@@ -16,24 +16,37 @@ var ErrSubmitted = errors.New("taskvisor: submitted already")
 
 // Ticket is a submission that has its identity. It is submitted at most once.
 type Ticket struct {
-	desk      *desk
-	task      supervisor.Candidate
-	key       string
-	ttl       time.Duration
-	admission Admission
+	task supervisor.Candidate
+	key  string
 
-	// All below is guarded by the desk's door.
-	given    bool    // it has been submitted
-	waits    bool    // for its turn
-	room     bool    // it takes room while it waits
-	slot     *slot   // in which it waits or runs
-	prev     *Ticket // in the line of those that do the same
-	next     *Ticket
-	since    time.Time     // when it was submitted, if it had to wait
-	timer    *time.Timer   // of its time to live
+	// What follows is guarded by the desk's door. What ends a wait comes first: among very
+	// many that wait, each further line of memory counts.
+	slot  *slot   // in which it waits or runs
+	prev  *Ticket // in the line of those that do the same
+	next  *Ticket
+	timer *time.Timer // of its time to live
+	waits bool        // for its turn
+	room  seating     // while it waits
+
+	given    bool          // it has been submitted
+	since    time.Time     // when it was, if it had to wait
 	parked   *list.Element // among those that wait for room
 	admitted chan struct{} // closed when it waits for room no more
+
+	// Read only.
+	admission Admission
+	ttl       time.Duration
+	desk      *desk
 }
+
+// seating is whether one that waits takes room.
+type seating uint8
+
+const (
+	standing seating = iota // it needs none
+	seated                  // it does
+	parked                  // it would, if there were any
+)
 
 // ID returns the number of the submission, and of the task that it becomes.
 func (t *Ticket) ID() events.ID { return t.Handle().ID() }

@@ -74,6 +74,17 @@ func (d *Door) Prepare(spec *actor.Spec) (Candidate, error) {
 	return Candidate{d.run.newChild(spec, set)}, nil
 }
 
+// Tell publishes an event about a task, which say completes. It is not called when nobody
+// listens. It needs the lock.
+func (d *Door) Tell(k Candidate, kind events.Kind, say func(e *events.Event)) {
+	if !d.run.wants(kind) {
+		return
+	}
+	e := k.child.event(kind, time.Now())
+	say(e)
+	d.run.env.bus.Send(e)
+}
+
 // Candidate is a task with an identity, to be let in at most once. All but Handle
 // and Await need the door's lock.
 type Candidate struct{ child *child }
@@ -129,18 +140,6 @@ func (k Candidate) Has(ctx context.Context) bool { return selfOrBelow(ctx, k.chi
 // Await returns when the task has ended that was told to by Stop, as
 // Supervisor.Stop does.
 func (k Candidate) Await(ctx context.Context, act string) error { return awaitEnd(ctx, act, k.child) }
-
-// Tell publishes an event about the task; say completes it. Nothing is called when
-// nobody listens.
-func (k Candidate) Tell(kind events.Kind, now time.Time, say func(e *events.Event)) {
-	r := k.child.run
-	if !r.wants(kind) {
-		return
-	}
-	e := k.child.event(kind, now)
-	say(e)
-	r.env.bus.Send(e)
-}
 
 // openDoor is called before anybody knows the run.
 func (r *run) openDoor() {

@@ -170,12 +170,14 @@ func (r *run) admit(name string, n int) error {
 		return refuse(ErrNotRunning)
 	case r.stop != nil || !r.lame.IsZero():
 		return refuse(ErrStopping)
-	case r.names[name] != nil:
-		if state := r.names[name].state; state.Ended() {
-			return refuse(fmt.Errorf("%w by a declared child that has ended as %v: restart or remove it", ErrExists, state))
+	}
+	if c := r.names[name]; c != nil {
+		if c.state.Ended() {
+			return refuse(fmt.Errorf("%w by a declared child that has ended as %v: restart or remove it", ErrExists, c.state))
 		}
 		return refuse(ErrExists)
-	case r.cfg.Limit > 0 && r.dynamic+n > r.cfg.Limit:
+	}
+	if r.cfg.Limit > 0 && r.dynamic+n > r.cfg.Limit {
 		return refuse(ErrLimit)
 	}
 	return nil
