@@ -60,13 +60,18 @@ type Actor struct {
 // lastID is the last identity given in this process.
 var lastID atomic.Uint64
 
-// Init gives the actor its identity; tree tells trees of one process apart.
+// Init gives the actor its identity; tree tells trees of one process apart. Without a
+// name it is called by its number.
 func (a *Actor) Init(parent Parent, path string, tree uint64, task Task, terms *Terms, name string) {
 	id := lastID.Add(1)
 	var room [96]byte
 	b := append(room[:0], path...)
 	b = append(b, '/')
+	at := len(b)
 	b = append(b, name...)
+	if name == "" {
+		b = strconv.AppendUint(b, id, 10)
+	}
 	n := len(b)
 	b = append(b, '#')
 	b = strconv.AppendUint(b, tree, 10)
@@ -74,7 +79,7 @@ func (a *Actor) Init(parent Parent, path string, tree uint64, task Task, terms *
 	b = strconv.AppendUint(b, id, 10)
 
 	a.label = string(b)
-	a.name, a.ends = int32(n-len(name)), int32(n)
+	a.name, a.ends = int32(at), int32(n)
 	a.id = events.ID(id)
 	a.task, a.terms, a.parent = task, terms, parent
 }

@@ -9,40 +9,6 @@ import (
 	"github.com/taskvisor/taskvisor/events"
 )
 
-// Outcome is how a task ended for good.
-type Outcome struct {
-	// Kind is Completed, Failed, Stopped, or Abandoned: told to end and given up
-	// because it did not. One that was given up before a retry that never came
-	// has Failed. One that was submitted to a controller may be Rejected.
-	Kind events.Outcome
-	// Reason says why a task was stopped, abandoned or rejected, else it is not set.
-	Reason events.Reason
-	// Attempts is how many attempts were made.
-	Attempts int
-	// Err is the last error of a failed task, the *StuckError of an abandoned one
-	// and the *RejectedError of a rejected one; nil otherwise.
-	Err error
-	// StopErr is what a stopped task returned after it had been told to stop,
-	// if that was more than its context's own error.
-	StopErr error
-}
-
-// String says how the task ended, in a few words.
-func (o Outcome) String() string {
-	switch {
-	case o.Kind == events.Rejected:
-		return fmt.Sprintf("%v (%v)", o.Kind, o.Reason)
-	case o.Err != nil:
-		return fmt.Sprintf("%v after %d attempt(s): %v", o.Kind, o.Attempts, o.Err)
-	case o.Reason != 0:
-		return fmt.Sprintf("%v (%v) after %d attempt(s)", o.Kind, o.Reason, o.Attempts)
-	}
-	return fmt.Sprintf("%v after %d attempt(s)", o.Kind, o.Attempts)
-}
-
-// Success reports whether the task completed.
-func (o Outcome) Success() bool { return o.Kind == events.Completed }
-
 // Handle follows one task from its start to its outcome, across all of its
 // attempts. It may be used by any number of goroutines, and be kept after the
 // end. A handle does not stop its task: that is for the supervisor, by path.

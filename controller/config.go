@@ -131,6 +131,8 @@ func (s *Submission) check() error {
 		return bad("Admission", s.Admission, "is not a known choice")
 	case s.TTL < 0:
 		return bad("TTL", s.TTL, "must not be negative")
+	case s.Key == "" && s.Spec.Name == "":
+		return bad("Key", "", "must not be empty when there is no name")
 	case len(s.Key) > MaxKey:
 		return bad("Key", len(s.Key), "is longer than the 1024 bytes of MaxKey")
 	}

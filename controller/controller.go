@@ -121,7 +121,10 @@ func (c *Controller) Cancel(ctx context.Context, id events.ID) error {
 		return err
 	}
 	t, err := d.cancel(ctx, id)
-	if err != nil {
+	switch {
+	case t != nil && err != nil:
+		return &supervisor.ChildError{Act: "cancel", Path: t.Handle().Path(), Err: err}
+	case err != nil:
 		return c.refuse("cancel", name, err)
 	}
 	if t == nil {

@@ -302,7 +302,7 @@ func (d *desk) cancel(ctx context.Context, id events.ID) (*Ticket, error) {
 		d.takeOut(t, events.ReasonWithdrawn)
 		return nil, nil
 	case t.task.Has(ctx):
-		return nil, supervisor.ErrSelf
+		return t, supervisor.ErrSelf
 	}
 	t.task.Stop(events.ReasonStopped)
 	return t, nil
@@ -348,9 +348,13 @@ func (d *desk) stop(ctx context.Context, key string) ([]*Ticket, error) {
 }
 
 // Closing rejects all that wait, and whatever comes.
-func (d *desk) Closing() {
+func (d *desk) Closing() (rejected int) {
 	d.closed = true
 	for _, s := range d.slots {
-		d.empty(s, events.ReasonClosing)
+		rejected += d.empty(s, events.ReasonClosing)
 	}
+	return rejected
 }
+
+// Waiting returns how many wait.
+func (d *desk) Waiting() int { return d.queued }

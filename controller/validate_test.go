@@ -75,7 +75,7 @@ func TestASubmissionThatCannotBeUsedIsRefused(t *testing.T) {
 		"TTL":        {Spec: ok, TTL: -1},
 		"Key":        {Spec: ok, Key: strings.Repeat("k", controller.MaxKey+1)},
 		"Name":       {Spec: actor.Spec{Name: "a/b", Task: ok.Task}, Key: "k"},
-		"Name ":      {Spec: actor.Spec{Task: ok.Task}, Key: "k"},
+		"Key ":       {Spec: actor.Spec{Task: ok.Task}}, // neither name nor key
 		"Task":       {Spec: actor.Spec{Name: "x"}},
 		"Timeout":    {Spec: actor.Spec{Name: "x", Task: ok.Task, Timeout: -1}},
 		"Restart":    {Spec: actor.Spec{Name: "x", Task: ok.Task, Restart: 99}},

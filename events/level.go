@@ -9,7 +9,8 @@ import "log/slog"
 //   - Info is the course of the whole: a supervisor is up, has restarted a group,
 //     begins to stop or has stopped without an error.
 //   - Warn is what went wrong and is being mended: an attempt that failed, a group
-//     that is restarted for it, a task that found no room, an abandoned attempt that returned, events that
+//     that is restarted for it, a task that was submitted
+//     and not let in, if nobody asked for that, an abandoned attempt that returned, events that
 //     were lost.
 //   - Error is what nothing mends: a task that is stuck, was abandoned or has failed
 //     for good, failures that come too often, a supervisor that ends with an error,
@@ -29,10 +30,10 @@ func (e Event) Level() slog.Level {
 		return slog.LevelDebug
 	case TaskRejected:
 		switch e.Reason {
-		case ReasonFull, ReasonExpired, ReasonDuplicate:
+		case ReasonFull, ReasonExpired, ReasonDuplicate, ReasonClosing:
 			return slog.LevelWarn
 		}
-		return slog.LevelDebug // as its admission says, or as somebody asked for
+		return slog.LevelDebug // busy, superseded, withdrawn: as its admission says, or as somebody asked for
 	case TaskFinished:
 		if e.Outcome == Failed || e.Outcome == Abandoned {
 			return slog.LevelError

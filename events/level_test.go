@@ -26,7 +26,7 @@ var levels = []struct {
 	{events.Event{Kind: events.TaskRejected, Reason: events.ReasonBusy}, slog.LevelDebug},
 	{events.Event{Kind: events.TaskRejected, Reason: events.ReasonSuperseded}, slog.LevelDebug},
 	{events.Event{Kind: events.TaskRejected, Reason: events.ReasonWithdrawn}, slog.LevelDebug},
-	{events.Event{Kind: events.TaskRejected, Reason: events.ReasonClosing}, slog.LevelDebug},
+	{events.Event{Kind: events.TaskRejected, Reason: events.ReasonClosing}, slog.LevelWarn},
 	{events.Event{Kind: events.TaskRejected, Reason: events.ReasonFull}, slog.LevelWarn},
 	{events.Event{Kind: events.TaskRejected, Reason: events.ReasonExpired}, slog.LevelWarn},
 	{events.Event{Kind: events.TaskRejected, Reason: events.ReasonDuplicate}, slog.LevelWarn},

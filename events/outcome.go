@@ -20,7 +20,7 @@ const (
 	Rejected
 )
 
-var outcomes = label.Table[Outcome]{Type: "outcome", Labels: []string{
+var outcomes = label.Table[Outcome]{Type: "outcome", Unsaid: true, Labels: []string{
 	Completed: "completed",
 	Failed:    "failed",
 	Stopped:   "stopped",
@@ -28,10 +28,11 @@ var outcomes = label.Table[Outcome]{Type: "outcome", Labels: []string{
 	Rejected:  "rejected",
 }}
 
-// String returns the label of o.
+// String returns the label of o, and nothing for zero.
 func (o Outcome) String() string { return outcomes.String(o) }
 
-// MarshalText returns the label of o; a value without one is an error.
+// MarshalText returns the label of o, and nothing for zero; a value without one is an
+// error.
 func (o Outcome) MarshalText() ([]byte, error) { return outcomes.Marshal(o) }
 
 // UnmarshalText sets o to the outcome with that label; an unknown label is an error.

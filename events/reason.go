@@ -45,7 +45,7 @@ const (
 	ReasonDuplicate
 )
 
-var reasons = label.Table[Reason]{Type: "reason", Labels: []string{
+var reasons = label.Table[Reason]{Type: "reason", Unsaid: true, Labels: []string{
 	ReasonShutdown:   "shutdown",
 	ReasonStopped:    "stopped",
 	ReasonRemoved:    "removed",
@@ -65,10 +65,11 @@ var reasons = label.Table[Reason]{Type: "reason", Labels: []string{
 	ReasonDuplicate:  "duplicate_name",
 }}
 
-// String returns the label of r.
+// String returns the label of r, and nothing for zero.
 func (r Reason) String() string { return reasons.String(r) }
 
-// MarshalText returns the label of r; a value without one is an error.
+// MarshalText returns the label of r, and nothing for zero; a value without one is an
+// error.
 func (r Reason) MarshalText() ([]byte, error) { return reasons.Marshal(r) }
 
 // UnmarshalText sets r to the reason with that label; an unknown label is an error.

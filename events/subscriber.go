@@ -40,6 +40,10 @@ type Subscriber struct {
 	// included; what comes on top is lost and counted. Zero means DefaultQueue.
 	// Memory is used as events wait, not in advance.
 	Queue int
+	// Silent says that nobody reads what becomes of the events: they are counted, say.
+	// A program that has only such subscribers still has its failures logged, see
+	// supervisor.Main.
+	Silent bool
 }
 
 // Validate returns nil, or a *policy.FieldError for the first field that cannot

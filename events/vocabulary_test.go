@@ -54,14 +54,32 @@ func walk[T enum, P decoder[T]](t *testing.T, last T) {
 			t.Errorf("%q comes back as %v, %v", text, back, err)
 		}
 	}
-	for _, v := range []T{0, last + 1} {
-		if text, err := v.MarshalText(); err == nil {
-			t.Errorf("%d is no value but has the label %q", v, text)
-		}
+	if text, err := (last + 1).MarshalText(); err == nil {
+		t.Errorf("%d is no value but has the label %q", last+1, text)
 	}
 	kept := last
 	if err := P(&kept).UnmarshalText([]byte("no_such_label")); err == nil || kept != last {
 		t.Errorf("an unknown label gives %v, %v", kept, err)
+	}
+}
+
+// A field that says nothing has no text, so that it can be logged and marshalled; but there
+// is no event without a kind.
+func TestWhatIsNotSaidHasNoText(t *testing.T) {
+	for _, v := range []interface {
+		fmt.Stringer
+		encoding.TextMarshaler
+	}{events.Outcome(0), events.Reason(0), policy.Exit(0)} {
+		if text, err := v.MarshalText(); err != nil || len(text) != 0 || v.String() != "" {
+			t.Errorf("%T: %q, %q, %v", v, v.String(), text, err)
+		}
+	}
+	reason := events.ReasonBusy
+	if err := reason.UnmarshalText(nil); err != nil || reason != 0 {
+		t.Errorf("no text is %v, %v", reason, err)
+	}
+	if text, err := events.Kind(0).MarshalText(); err == nil {
+		t.Errorf("no kind has the text %q", text)
 	}
 }
 

@@ -29,7 +29,7 @@ const (
 	Stopped
 )
 
-var exits = label.Table[Exit]{Type: "exit", Labels: []string{
+var exits = label.Table[Exit]{Type: "exit", Unsaid: true, Labels: []string{
 	Succeeded: "succeeded",
 	Finished:  "finished",
 	Failed:    "failed",
@@ -52,10 +52,11 @@ func (e Exit) IsFailure() bool {
 	return false
 }
 
-// String returns the label of e.
+// String returns the label of e, and nothing for zero.
 func (e Exit) String() string { return exits.String(e) }
 
-// MarshalText returns the label of e; a value without one is an error.
+// MarshalText returns the label of e, and nothing for zero; a value without one is an
+// error.
 func (e Exit) MarshalText() ([]byte, error) { return exits.Marshal(e) }
 
 // UnmarshalText sets e to the value with that label; an unknown label is an error.

@@ -26,9 +26,11 @@ type Guard interface {
 	Left(id events.ID) (more bool)
 	// Next lets in who may come in.
 	Next()
-	// Closing tells, once, that the run lets nobody in any more. Those that are in are
-	// still to leave.
-	Closing()
+	// Closing tells, once, that the run lets nobody in any more, and is answered by how
+	// many have waited in vain. Those that are in are still to leave.
+	Closing() (rejected int)
+	// Waiting returns how many wait to be let in.
+	Waiting() int
 }
 
 // NewGuarded returns a supervisor with a door. It is like one made by New in every other
@@ -64,10 +66,15 @@ func (d *Door) Unlock() { d.run.unlock() }
 // Path returns the path of the supervisor.
 func (d *Door) Path() string { return d.run.name() }
 
-// Prepare gives a task its identity and its handle, and does nothing else. It
-// returns a *SpecError for what the spec says. It needs no lock.
+// Prepare gives a task its identity and its handle, and does nothing else. One without a
+// name is called by its number. It returns a *SpecError for what the spec says. It needs
+// no lock.
 func (d *Door) Prepare(spec *actor.Spec) (Candidate, error) {
-	set, err := d.run.known(spec)
+	named := *spec
+	if named.Name == "" {
+		named.Name = "0" // will be a number
+	}
+	set, err := d.run.known(&named)
 	if err != nil {
 		return Candidate{}, err
 	}
@@ -154,7 +161,7 @@ func (r *run) openDoor() {
 func (r *run) closeDoor() {
 	if r.isOpen {
 		r.isOpen = false
-		r.guard.Closing()
+		r.rejected = r.guard.Closing()
 	}
 }
 

@@ -15,7 +15,7 @@ func (s *Supervisor) failureLog() events.Subscriber {
 		Name: "failures",
 		Kinds: []events.Kind{
 			events.RetryScheduled, events.GroupRestarting, events.TaskStuck, events.TaskFinished,
-			events.IntensityExceeded, events.SubscriberPanicked,
+			events.IntensityExceeded, events.SubscriberPanicked, events.TaskRejected,
 		},
 		Handler: events.HandlerFunc(func(e events.Event) {
 			level, ok := failureLevel(e)

@@ -55,9 +55,11 @@ type Node struct {
 	Abandoned int `json:"abandoned,omitempty"`
 	// PermitsUsed and PermitsWaiting are those of the supervisor's own
 	// Concurrency.
-	PermitsUsed    int    `json:"permits_used,omitempty"`
-	PermitsWaiting int    `json:"permits_waiting,omitempty"`
-	Children       []Node `json:"children,omitempty"` // in start order
+	PermitsUsed    int `json:"permits_used,omitempty"`
+	PermitsWaiting int `json:"permits_waiting,omitempty"`
+	// Queued is how many were submitted to it and wait for their key, for a controller.
+	Queued   int    `json:"queued,omitempty"`
+	Children []Node `json:"children,omitempty"` // in start order
 
 	// At is when the listing was made. Only the node has it that Tree returns.
 	At time.Time `json:"at,omitzero"`
@@ -116,6 +118,9 @@ func (r *run) describe(n *Node) {
 	n.Waiting = r.waitingFor()
 	if r.group != nil {
 		n.NextRetry = r.group.at
+	}
+	if r.guard != nil {
+		n.Queued = r.guard.Waiting()
 	}
 	if r.cfg.Concurrency > 0 {
 		n.PermitsUsed, n.PermitsWaiting, _ = r.env.permits.inUse()

@@ -104,6 +104,7 @@ func (n *Node) remarks(at time.Time) (words []string) {
 	say(n.RestartsInWindow > 0, count(n.RestartsInWindow, "restart")+" in the window")
 	say(n.PermitsUsed > 0, count(n.PermitsUsed, "permit")+" used")
 	say(n.PermitsWaiting > 0, thousands(n.PermitsWaiting)+" waiting for one")
+	say(n.Queued > 0, thousands(n.Queued)+" waiting for their key")
 	say(n.Abandoned > 0, thousands(n.Abandoned)+" abandoned")
 	return words
 }

@@ -43,9 +43,9 @@ func Main(ctx context.Context, specs ...actor.Spec) error {
 // On Unix, SIGUSR1 writes the tree to standard error as it is then, see Node.String,
 // and changes nothing. A program may listen to that signal too: each gets it.
 //
-// When nobody listens, neither a subscriber of the Config nor a Bus, Main logs
-// what goes wrong to the Config's Logger, or to slog.Default: failures, stuck
-// tasks, tasks and supervisors that gave up.
+// When nobody listens, neither a Bus nor a subscriber of the Config that is not
+// Silent, Main logs what goes wrong to the Config's Logger, or to slog.Default:
+// failures, stuck tasks, tasks and supervisors that gave up, submissions that were lost.
 func (s *Supervisor) Main(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -58,10 +58,11 @@ func (s *Supervisor) Main(ctx context.Context) error {
 	defer signal.Stop(signals)
 	defer signal.Stop(looks)
 	go heed(s, signals, looks, returned, cancel)
-	if s.cfg.Bus == nil && len(s.cfg.Subscribers) == 0 {
-		return s.run(ctx, []events.Subscriber{s.failureLog()})
+	subs := s.cfg.Subscribers
+	if s.cfg.Bus == nil && !slices.ContainsFunc(subs, func(sub events.Subscriber) bool { return !sub.Silent }) {
+		subs = append(slices.Clone(subs), s.failureLog())
 	}
-	return s.Run(ctx)
+	return s.run(ctx, subs)
 }
 
 // heed stops gracefully at the first of the signals and at once at the second, and shows

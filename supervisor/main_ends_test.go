@@ -139,6 +139,15 @@ func TestMainLogsWhatFailsWhenNobodyListens(t *testing.T) {
 	if got := run(supervisor.Config{}); !slices.Equal(got, want) {
 		t.Errorf("logged %v, want %v", got, want)
 	}
+	counter := events.Subscriber{Name: "counter", Handler: events.HandlerFunc(func(events.Event) {}), Silent: true}
+	if got := run(supervisor.Config{Subscribers: []events.Subscriber{counter}}); !slices.Equal(got, want) {
+		t.Errorf("beside one that only counts it logged %v, want %v", got, want)
+	}
+	reader := counter
+	reader.Name, reader.Silent = "reader", false
+	if got := run(supervisor.Config{Subscribers: []events.Subscriber{counter, reader}}); len(got) != 0 {
+		t.Errorf("beside one that reads it logged %v", got)
+	}
 	if got := run(supervisor.Config{Bus: &events.Bus{}}); len(got) != 0 {
 		t.Errorf("with a bus of its own it logged %v", got)
 	}

@@ -30,6 +30,8 @@ type StopReport struct {
 	// are in Stops; those that were abandoned, returned an error or took more than a
 	// second all are.
 	Omitted int `json:"omitted,omitempty"`
+	// Rejected is how many had been submitted, and were not let in any more.
+	Rejected int `json:"rejected,omitempty"`
 }
 
 // StoppedTask is one task in a StopReport.
@@ -79,7 +81,7 @@ func (s *Supervisor) StopReport() *StopReport {
 func (l *stopLog) report() *StopReport {
 	r := &StopReport{
 		Path: l.path, Began: l.began, Took: l.took, Err: l.err, Error: text(l.err),
-		Stops: make([]StoppedTask, len(l.ends)), Omitted: l.omitted,
+		Stops: make([]StoppedTask, len(l.ends)), Omitted: l.omitted, Rejected: l.rejected,
 	}
 	for i := range l.ends {
 		r.Stops[i] = l.ends[i].task()

@@ -25,6 +25,9 @@ func (r StopReport) String() string {
 	if r.Error != "" {
 		head += ", because of " + quote(r.Error)
 	}
+	if r.Rejected > 0 {
+		head += ", " + thousands(r.Rejected) + " that waited were rejected"
+	}
 	o.add(head)
 	o.stops(&r, "")
 	return o.String()

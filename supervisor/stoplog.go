@@ -32,6 +32,7 @@ type stopLog struct {
 	ends     []stopEnd
 	ordinary int // of the ends
 	omitted  int
+	rejected int // had waited to be let in
 }
 
 // stopEnd is the end of one task in a stopLog.
@@ -54,8 +55,9 @@ func (e *stopEnd) stuck() *actor.StuckError {
 	return e.outcome.Err.(*actor.StuckError) //nolint:errorlint // set by this package
 }
 
-// stands says that the run ended by itself, or that an end in it stands out.
-func (l *stopLog) stands() bool { return l.err != nil || l.ordinary < len(l.ends) }
+// stands says that the run ended by itself, that some waited in vain, or that an end in it
+// stands out.
+func (l *stopLog) stands() bool { return l.err != nil || l.rejected > 0 || l.ordinary < len(l.ends) }
 
 // logEnd writes down the end of a child, just now, while the run stops. It is called on
 // the child's goroutine, whose stack should not have to grow for what is not kept, and by
@@ -128,6 +130,7 @@ func (r *run) closeLog(left []*actor.StuckError, now time.Time) {
 	log := r.stop.log // a copy: the stop knows children, and they know the run
 	log.path, log.err = r.name(), r.stop.err
 	log.began, log.took = r.stop.began, now.Sub(r.stop.began)
+	log.rejected = r.rejected
 	if r.isSelf() {
 		log.id, log.attempt = r.self.Actor().ID(), r.self.Number()
 	}

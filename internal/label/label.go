@@ -11,6 +11,9 @@ type Table[T ~uint8] struct {
 	Type string
 	// Labels holds the texts, which are stable API.
 	Labels []string
+	// Unsaid says that zero is a value, which means that nothing is said. Its text is
+	// empty, and it is not among the Values.
+	Unsaid bool
 }
 
 // String returns the label of v, or "type(n)" for a value that has none.
@@ -32,6 +35,10 @@ func (t Table[T]) Marshal(v T) ([]byte, error) {
 // Unmarshal sets v to the value whose label is text; an unknown text is an error
 // and leaves v as it was.
 func (t Table[T]) Unmarshal(v *T, text []byte) error {
+	if t.Unsaid && len(text) == 0 {
+		*v = 0
+		return nil
+	}
 	for i, have := range t.Labels {
 		if have != "" && have == string(text) {
 			*v = T(i)
@@ -43,8 +50,8 @@ func (t Table[T]) Unmarshal(v *T, text []byte) error {
 
 // Known reports whether v has a label.
 func (t Table[T]) Known(v T) bool {
-	_, ok := t.text(v)
-	return ok
+	text, _ := t.text(v)
+	return text != ""
 }
 
 // Values returns every value that has a label, in order.
@@ -62,5 +69,5 @@ func (t Table[T]) text(v T) (string, bool) {
 	if int(v) < len(t.Labels) && t.Labels[v] != "" {
 		return t.Labels[v], true
 	}
-	return "", false
+	return "", v == 0 && t.Unsaid
 }

@@ -127,7 +127,7 @@ func (c *Collector) Subscriber() events.Subscriber {
 		h.wanted.Store(true)
 	}
 	return events.Subscriber{
-		Name: "prometheus", Handler: c, Queue: queue,
+		Name: "prometheus", Handler: c, Queue: queue, Silent: true,
 		Kinds: []events.Kind{events.AttemptEnded, events.RetryScheduled, events.TaskFinished},
 	}
 }

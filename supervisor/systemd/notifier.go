@@ -66,7 +66,7 @@ func (n *Notifier) Spec(name string) actor.Spec {
 // after which the app may be better or worse.
 func (n *Notifier) Subscriber() events.Subscriber {
 	n.subscribed.Store(true)
-	return events.Subscriber{Name: "systemd", Handler: n, Kinds: []events.Kind{
+	return events.Subscriber{Name: "systemd", Handler: n, Silent: true, Kinds: []events.Kind{
 		events.SupervisorStarted, events.SupervisorStopping,
 		events.GroupRestarting, events.GroupRestarted,
 		events.TaskReady, events.AttemptStarted, events.RetryScheduled, events.TaskStopping,

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -309,5 +310,43 @@ func TestALogThatIsInABadStateDoesNotDisturbTheTree(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// Each stuck task shows where it is, also when others are at the same place.
+func TestEveryStuckTaskIsWrittenWithItsStack(t *testing.T) {
+	hear := make(chan struct{})
+	deaf := actor.Func(func(context.Context) error {
+		<-hear
+		return nil
+	})
+	var stacks []string
+	for name, logger := range loggers {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			synctest.Test(t, func(t *testing.T) {
+				hear = make(chan struct{})
+				defer close(hear)
+				ctx, stop := context.WithCancel(t.Context())
+				time.AfterFunc(time.Second, stop)
+				_ = supervisor.New(supervisor.Config{
+					Name: "app", Subscribers: []events.Subscriber{logger(&out, slog.LevelInfo)},
+					Children: []actor.Spec{{Name: "a", Task: deaf}, {Name: "b", Task: deaf}, {Name: "c", Task: deaf}},
+				}).Run(ctx)
+			})
+			stacks = nil
+			for _, l := range decode(t, &out) {
+				if stack, ok := l["stack"].(string); ok && l["msg"] == "task stuck" {
+					stacks = append(stacks, l["path"].(string))
+					if !strings.Contains(stack, "report_test.") {
+						t.Errorf("the stack is\n%s", stack)
+					}
+				}
+			}
+			slices.Sort(stacks)
+			if !reflect.DeepEqual(stacks, []string{"/app/a", "/app/b", "/app/c"}) {
+				t.Errorf("stacks stand by %q", stacks)
+			}
+		})
 	}
 }

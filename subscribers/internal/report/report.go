@@ -127,9 +127,12 @@ func (r *Reporter) tell(l Line, enabled func(slog.Level) bool) bool {
 // taskStuck tells each time. A repeat is a warning: the error has been told.
 func (r *Reporter) taskStuck(e events.Event, enabled func(slog.Level) bool) {
 	l := plain(e)
+	stack := traces(e.Err)
+	r.stacks.add(stack) // it may come up the tree
 	if e.Count > 1 {
 		l.Level = slog.LevelWarn
-		r.stacks.add(traces(e.Err))
+	} else {
+		l.Stack = stack // also if another is stuck at the same place
 	}
 	r.tell(l, enabled)
 }
