@@ -48,7 +48,7 @@ func gracesInSum(n *node) (problem, remedy string) {
 		if t >= hurry { // what is left is for all of them together
 			left = rest - hurry
 		}
-		if c.spec.Grace > left && c.spec.Grace <= hurry { // if it is longer, the child has a finding of its own
+		if c.spec.Grace > left && c.spec.Grace <= hurry { // if it is longer, that is found by itself
 			return fmt.Sprintf("if its children take their Grace one after the other, %s has %v left of its %v", c.path, left, c.spec.Grace),
 				"shorten the graces, or raise what " + f.bounded() + " has for a stop"
 		}

@@ -13,7 +13,9 @@
 // the answer is the same whether the tree runs or not. What it reports is certain
 // from the settings alone: a custom backoff, an error that asks for its own delay
 // and tasks that are added at run time are not guessed at, and a default is never
-// called a contradiction of what somebody has set on purpose.
+// called a contradiction of what somebody has set on purpose. What the Defaults of a
+// supervisor set is looked at by itself, whoever inherits it: a controller declares
+// no tasks.
 //
 // [Explain] says what happens if one task fails now: who answers and how, what is
 // stopped and started in which order, which supervisors end, how long that may take,

@@ -63,5 +63,5 @@ func ExampleExplain() {
 	//   pauses  1s
 	//   starts  /app/pool/db, /app/pool/cache, /app/pool/api
 	//   12 such failures in a row can end the tree
-	//   a stop of the whole tree takes 25s at the longest <nil>
+	//   a stop of the whole tree as it is now takes 25s at the longest <nil>
 }

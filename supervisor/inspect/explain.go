@@ -48,10 +48,11 @@ type Explanation struct {
 	WorstStop time.Duration `json:"worst_stop"`
 	// KeptStop is the same if each task returns within its grace.
 	KeptStop time.Duration `json:"kept_stop"`
-	// TreeStop is the longest that a stop of the whole tree may take. Here and in
-	// WorstStop a supervisor counts as having stopped when its children have: how late
-	// it may be, and what subscribers are given to catch up, see supervisor.Config, is not
-	// in it.
+	// TreeStop is the longest that a stop of the whole tree may take with the tasks that
+	// are in it now: those that are declared, if it does not run. What is added at run
+	// time may make it longer. Here and in WorstStop a supervisor counts as having stopped
+	// when its children have: how late it may be, and what subscribers are given to catch
+	// up, see supervisor.Config, is not in it.
 	TreeStop time.Duration `json:"tree_stop"`
 	// FailuresToEnd is how many failures of this task in a row, this one included, end
 	// the root, and Never if none do, or not within a hundred thousand. They come as fast

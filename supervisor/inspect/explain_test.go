@@ -179,6 +179,46 @@ var trees = []tree{
 		},
 	},
 	{
+		name: "a backoff that is slower than a window in which another has failed", address: "b", answer: inspect.AnswerRetry, ends: 2,
+		root: func(b actor.Spec) supervisor.Config {
+			once := newFuse()
+			once.left = 1
+			b.Backoff = policy.Constant(31 * time.Second)
+			return supervisor.Config{Intensity: fewTimes, Children: []actor.Spec{b, {Name: "once", Task: once, Backoff: second}}}
+		},
+		then: func(*house) { pass(2 * time.Second) },
+	},
+	{
+		name: "an intensity that is there and limits nothing", address: "b", answer: inspect.AnswerRetry,
+		root: func(b actor.Spec) supervisor.Config {
+			return supervisor.Config{Intensity: policy.Intensity{Restarts: policy.Unlimited, Within: time.Minute}, Children: []actor.Spec{b}}
+		},
+	},
+	{
+		name: "a budget in between that nobody has set", address: "p/q/b", answer: inspect.AnswerRetry,
+		root: func(b actor.Spec) supervisor.Config {
+			q := pool("q", supervisor.Config{Intensity: fewTimes, Children: []actor.Spec{service("x"), b}})
+			p := pool("p", supervisor.Config{Children: []actor.Spec{q, service("x")}})
+			return supervisor.Config{Intensity: fewTimes, Children: []actor.Spec{service("a"), p}}
+		},
+	},
+	{
+		name: "a supervisor above that is slower than its window", address: "p/b", answer: inspect.AnswerRetry,
+		root: func(b actor.Spec) supervisor.Config {
+			p := pool("p", supervisor.Config{Intensity: fewTimes, Children: []actor.Spec{b}})
+			p.Backoff = policy.Constant(31 * time.Second)
+			return supervisor.Config{Intensity: fewTimes, Children: []actor.Spec{p}}
+		},
+	},
+	{
+		name: "a supervisor above that gives up at last", address: "p/b", answer: inspect.AnswerRetry, ends: 3 * 3,
+		root: func(b actor.Spec) supervisor.Config {
+			p := pool("p", supervisor.Config{Intensity: fewTimes, Children: []actor.Spec{b}})
+			p.Backoff, p.MaxRetries, p.OnGiveUp = policy.Constant(31*time.Second), 2, policy.GiveUpEscalate
+			return supervisor.Config{Intensity: fewTimes, Children: []actor.Spec{p}}
+		},
+	},
+	{
 		name: "a supervisor that was healthy before it failed has its retries back", address: "p/b", answer: inspect.AnswerRetry,
 		root: func(b actor.Spec) supervisor.Config {
 			p := pool("p", supervisor.Config{Intensity: fewTimes, Children: []actor.Spec{b}})

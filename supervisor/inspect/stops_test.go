@@ -135,6 +135,24 @@ func TestAStopOfTheTreeTakesAtTheLongestWhatIsSaid(t *testing.T) {
 	}
 }
 
+func TestTheStopOfTheTreeIsThatOfTheTasksItHasNow(t *testing.T) {
+	cfg := supervisor.Config{Children: []actor.Spec{
+		graced("a", 3*time.Second),
+		pool("jobs", supervisor.Config{Defaults: supervisor.Defaults{Grace: 7 * time.Second}}),
+	}}
+	if e := explained(t, supervisor.New(cfg), "a"); e.TreeStop != 3*time.Second {
+		t.Errorf("before the run: %v", e.TreeStop)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		h := open(t, cfg)
+		jobs, _ := h.Settings("jobs")
+		h.add(jobs.Task.(*supervisor.Supervisor), service("late"))
+		if e := explained(t, h.Supervisor, "a"); e.TreeStop != 7*time.Second {
+			t.Errorf("with a task that was added: %v", e.TreeStop)
+		}
+	})
+}
+
 // graceful are trees in which b fails and whose tasks take all of their grace.
 var graceful = map[string]struct {
 	root        supervisor.Config

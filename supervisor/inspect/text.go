@@ -32,7 +32,7 @@ func (e *Explanation) String() string {
 	default:
 		line("%d such failures in a row can end the tree", e.FailuresToEnd)
 	}
-	line("a stop of the whole tree takes %s at the longest", until(e.TreeStop))
+	line("a stop of the whole tree as it is now takes %s at the longest", until(e.TreeStop))
 	return strings.TrimSuffix(b.String(), "\n")
 }
 

@@ -30,10 +30,11 @@ func (f Finding) String() string {
 }
 
 // Vet returns the contradictions in the settings of the tree below s, in the order of
-// the tree: a supervisor before its children, elders first, and for each in the order
-// of the checks. It looks at what is declared, and none of it has to run. What
-// Validate refuses is a finding too, and the only one about that supervisor and what
-// is below.
+// the tree: a supervisor before its Defaults, these before its children, elders first,
+// and for each in the order of the checks. It looks at what is declared, and none of it
+// has to run. What is found in Defaults has the path of their supervisor, and is not
+// repeated for the children that inherit it. What Validate refuses is a finding too, and
+// the only one about that supervisor and what is below.
 func Vet(s *supervisor.Supervisor) []Finding {
 	if s == nil {
 		return nil
@@ -46,13 +47,34 @@ func vet(n *node, found []Finding) []Finding {
 		return append(found, invalid(n.path, n.invalid))
 	}
 	for _, c := range checks {
+		if n.inherits(c.check) {
+			continue // it is looked at with the defaults
+		}
 		if problem, remedy := c.find(n); problem != "" {
 			found = append(found, Finding{Path: n.path, Check: c.check, Problem: problem, Remedy: remedy})
 		}
 	}
-	if n.below != nil {
-		for _, c := range n.below.declared {
-			found = vet(c, found)
+	if n.below == nil {
+		return found
+	}
+	found = vetDefaults(n.below, found)
+	for _, c := range n.below.declared {
+		found = vet(c, found)
+	}
+	return found
+}
+
+func vetDefaults(f *family, found []Finding) []Finding {
+	heir := f.heir()
+	for _, c := range checks {
+		if !heir.inherits(c.check) {
+			continue // it is not for the defaults alone to say
+		}
+		if problem, remedy := c.find(heir); problem != "" {
+			found = append(found, Finding{
+				Path: f.self.path, Check: c.check, Remedy: remedy,
+				Problem: "where a task inherits its Defaults, " + problem,
+			})
 		}
 	}
 	return found

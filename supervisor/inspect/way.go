@@ -145,6 +145,9 @@ const maxFailures = 100_000
 // failuresToEnd counts the failures in a row, as fast as the backoffs allow, until the
 // root ends. It uses up the way.
 func (w way) failuresToEnd(now time.Time) int {
+	if slices.ContainsFunc(w, func(l *level) bool { return l.holds(now) }) {
+		return Never // and none has to be followed
+	}
 	for n := 1; n <= maxFailures; n++ {
 		ended := w.fail(now)
 		if ended == len(w) {
@@ -160,4 +163,17 @@ func (w way) failuresToEnd(now time.Time) int {
 		}
 	}
 	return Never
+}
+
+// holds says that no failures of the task alone end its supervisor: it is retried without
+// limit, and too slowly for the intensity, if there is one.
+func (l *level) holds(now time.Time) bool {
+	if !l.of.retries() || l.of.limited() {
+		return false
+	}
+	in := l.of.up.cfg.Intensity
+	if in.IsZero() || in.Restarts == policy.Unlimited {
+		return true
+	}
+	return l.window.InUse(in, now) == 0 && l.of.mostRetries(in.Within, in.Restarts+1) <= in.Restarts
 }
