@@ -96,6 +96,19 @@ func (a *Attempt) Up(now time.Time) time.Duration {
 	return up
 }
 
+// UpSince returns since when the attempt is up, as Up reckons; zero if it is not.
+func (a *Attempt) UpSince() time.Time {
+	since := a.began
+	if a.actor.terms.Spec.AwaitReady {
+		ready := time.Duration(a.upSince.Load())
+		if ready == 0 {
+			return time.Time{}
+		}
+		since += ready
+	}
+	return a.actor.terms.Epoch.Add(since)
+}
+
 // Claim makes the caller the owner of an attempt that is over: the goroutine
 // that has returned from it, or the supervisor that gives it up. Only the first
 // call returns true.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/supervisor"
@@ -114,7 +115,7 @@ func (d *desk) enter(s *slot, t *Ticket) {
 	switch {
 	case err == nil:
 		t.slot = s
-		s.owners.append(t)
+		s.own(t)
 		d.tickets[t.ID()] = t
 		d.c.counts.entered.Add(1)
 	case errors.Is(err, supervisor.ErrExists):
@@ -133,12 +134,16 @@ func (d *desk) queue(s *slot, t *Ticket) {
 
 // succeed has t wait at the head, in place of who was there, and the oldest owner end.
 func (d *desk) succeed(s *slot, t *Ticket) {
+	owner := d.namesake(s, t)
+	if _, taken := t.task.Namesake(); taken && owner == nil {
+		d.reject(t, events.ReasonDuplicate) // nobody shall make way for it in vain
+		return
+	}
 	if head := s.queue.first; head != nil {
 		d.dismiss(head, events.ReasonSuperseded)
 	}
 	s.queue.prepend(t)
 	d.wait(s, t)
-	owner := d.namesake(s, t)
 	if owner == nil {
 		owner = s.oldest()
 	}
@@ -219,7 +224,7 @@ func (d *desk) Left(id events.ID) (more bool) {
 	}
 	delete(d.tickets, id)
 	s := t.slot
-	s.owners.remove(t)
+	s.disown(t)
 	switch {
 	case s.vacant:
 	case s.queue.n == 0:
@@ -242,7 +247,7 @@ func (d *desk) Next() {
 }
 
 // advance fills the free places of a slot from its queue. An owner that ends has little
-// stack left for it, so it does itself as little as it can.
+// stack for it, so it does itself as little as it can.
 func (d *desk) advance(s *slot) {
 	for t := d.next(s); t != nil; t = d.next(s) {
 		d.enter(s, t)
@@ -292,6 +297,7 @@ func (d *desk) giveUp(t *Ticket) bool {
 
 // cancel ends a submission; it returns one that runs and is to be waited for.
 func (d *desk) cancel(ctx context.Context, id events.ID) (*Ticket, error) {
+	caller := actor.Current(ctx) // asks a user's context, so without the lock
 	d.door.Lock()
 	defer d.door.Unlock()
 	t := d.tickets[id]
@@ -301,7 +307,7 @@ func (d *desk) cancel(ctx context.Context, id events.ID) (*Ticket, error) {
 	case t.waits:
 		d.takeOut(t, events.ReasonWithdrawn)
 		return nil, nil
-	case t.task.Has(ctx):
+	case t.task.Has(caller):
 		return t, supervisor.ErrSelf
 	}
 	t.task.Stop(events.ReasonStopped)
@@ -327,6 +333,7 @@ func (d *desk) empty(s *slot, why events.Reason) (n int) {
 
 // stop purges a key and tells its owners to end, whom it returns.
 func (d *desk) stop(ctx context.Context, key string) ([]*Ticket, error) {
+	caller := actor.Current(ctx)
 	d.door.Lock()
 	defer d.door.Unlock()
 	s := d.slots[key]
@@ -335,7 +342,7 @@ func (d *desk) stop(ctx context.Context, key string) ([]*Ticket, error) {
 	}
 	var owners []*Ticket
 	for t := s.owners.first; t != nil; t = t.next {
-		if t.task.Has(ctx) {
+		if t.task.Has(caller) {
 			return nil, supervisor.ErrSelf
 		}
 		owners = append(owners, t)

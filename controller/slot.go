@@ -8,16 +8,31 @@ type slot struct {
 	owners line // the oldest first
 	queue  line // the next first
 	vacant bool // somebody has left, and those that wait have not been looked at since
+	// fresh is an owner before which all have been told to end, or nil if all have: who
+	// was told once stays so.
+	fresh *Ticket
+}
+
+func (s *slot) own(t *Ticket) {
+	s.owners.append(t)
+	if s.fresh == nil {
+		s.fresh = t
+	}
+}
+
+func (s *slot) disown(t *Ticket) {
+	if s.fresh == t {
+		s.fresh = t.next
+	}
+	s.owners.remove(t)
 }
 
 // oldest is the owner that has been there for longest and was not told to end, or nil.
 func (s *slot) oldest() *Ticket {
-	for t := s.owners.first; t != nil; t = t.next {
-		if !t.task.Ending() {
-			return t
-		}
+	for s.fresh != nil && s.fresh.task.Ending() {
+		s.fresh = s.fresh.next
 	}
-	return nil
+	return s.fresh
 }
 
 func (s *slot) isEmpty() bool { return s.owners.n == 0 && s.queue.n == 0 }

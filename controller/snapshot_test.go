@@ -19,7 +19,7 @@ import (
 func running(h *actor.Handle, since time.Time) supervisor.Node {
 	return supervisor.Node{
 		ID: h.ID(), Path: h.Path(), Name: h.Name(), State: supervisor.StateRunning, Since: since,
-		Ready: true, Attempt: 1, Generation: 1, Optional: true,
+		UpSince: since, Ready: true, Attempt: 1, Generation: 1, Optional: true,
 	}
 }
 
@@ -37,8 +37,8 @@ func TestASnapshotShowsWhoRunsAndWhoWaits(t *testing.T) {
 		r := s.replace("b", "r", serve) // the one that backs off ends at once
 		r2 := s.replace("b", "r2", serve)
 
-		leaving := running(owner, began.Add(time.Second))
-		leaving.State, leaving.Ready, leaving.Reason = supervisor.StateStopping, false, events.ReasonReplaced
+		leaving := running(owner, began)
+		leaving.State, leaving.Since, leaving.Ready, leaving.Reason = supervisor.StateStopping, began.Add(time.Second), false, events.ReasonReplaced
 		want := controller.Snapshot{
 			Path: "/desk", Owners: 3, Queued: 2,
 			Slots: []controller.Slot{

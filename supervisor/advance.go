@@ -83,7 +83,7 @@ func (r *run) enter(c *child, now time.Time) *actor.Attempt {
 		}
 	}
 	if c.set.head != nil {
-		c.set.head.forgetHurry()
+		c.set.head.wish.Store(nil)
 	}
 	c.ready = !c.set.terms.Spec.AwaitReady
 	if c.ready {

@@ -139,7 +139,10 @@ func (r *run) release() {
 
 // askedToStop is called when the context of Run has ended.
 func (r *run) askedToStop(cause error, now time.Time) {
-	again := toRunAgain(cause) || r.s.toRunAgain.Load()
+	again := toRunAgain(cause)
+	if w := r.s.wish.Load(); w != nil {
+		again = again || w.again
+	}
 	r.mu.Lock()
 	defer r.unlock()
 	if r.stop != nil || !r.lame.IsZero() {

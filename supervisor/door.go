@@ -92,8 +92,8 @@ func (d *Door) Tell(k Candidate, kind events.Kind, say func(e *events.Event)) {
 	d.run.env.bus.Send(e)
 }
 
-// Candidate is a task with an identity, to be let in at most once. All but Handle
-// and Await need the door's lock.
+// Candidate is a task with an identity, to be let in at most once. All but Handle, Has and
+// Await need the door's lock.
 type Candidate struct{ child *child }
 
 // Handle returns the handle of the task, which has an outcome when it was rejected,
@@ -141,8 +141,8 @@ func (k Candidate) Ending() bool { return k.child.told == end }
 // to the caller, since a user's error may call anything.
 func (k Candidate) Node() Node { return k.child.node() }
 
-// Has says that ctx belongs to the task or to one below it.
-func (k Candidate) Has(ctx context.Context) bool { return selfOrBelow(ctx, k.child) }
+// Has says that an attempt, see actor.Current, is one of the task or of one below it.
+func (k Candidate) Has(at *actor.Attempt) bool { return isBelow(at, k.child) }
 
 // Await returns when the task has ended that was told to by Stop, as
 // Supervisor.Stop does.
@@ -153,14 +153,12 @@ func (r *run) openDoor() {
 	if k := r.s.keeper; k != nil {
 		r.door.run = r
 		r.guard = k.Open(&r.door)
-		r.isOpen = true
 	}
 }
 
-// closeDoor is called with mu held.
+// closeDoor is called with mu held, once.
 func (r *run) closeDoor() {
-	if r.isOpen {
-		r.isOpen = false
+	if r.guard != nil {
 		r.rejected = r.guard.Closing()
 	}
 }

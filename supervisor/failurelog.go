@@ -26,7 +26,7 @@ func (s *Supervisor) failureLog() events.Subscriber {
 			if log == nil {
 				log = slog.Default()
 			}
-			attrs := []slog.Attr{slog.Any("event", e)}
+			attrs := e.LogValue().Group()
 			if stacks := events.Traces(e.Err); stacks != "" {
 				attrs = append(attrs, slog.String("stack", stacks))
 			}

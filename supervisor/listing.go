@@ -19,6 +19,9 @@ type Node struct {
 	State State     `json:"state"`
 	// Since is when the task came into its state.
 	Since time.Time `json:"since"`
+	// UpSince is when the present attempt began, or said that it is ready, if it has to.
+	// What counts as healthy is reckoned from there.
+	UpSince time.Time `json:"up_since,omitzero"`
 	// Ready: it runs and is up, has completed, or pauses after a success. A supervisor is ready when it
 	// has started, does not stop, and its declared children are ready, but for
 	// those that are optional or that someone stopped.
@@ -171,6 +174,9 @@ func (c *child) node() Node {
 		Err: c.lastErr(), Reason: c.reason,
 		Declared: c.declared, Significant: c.set.terms.Spec.Significant,
 		Optional: c.set.terms.Spec.Optional || !c.declared,
+	}
+	if c.attempt != nil {
+		n.UpSince = c.attempt.UpSince()
 	}
 	if c.state == StateBackingOff {
 		n.NextRetry = c.trouble.next

@@ -133,8 +133,8 @@ func TestTheJSONOfAListingIsStable(t *testing.T) {
 		kids := plain["children"].([]any)
 		kid := func(i int) map[string]any { return kids[i].(map[string]any) }
 		keys(kid(0), "attempt declared error failures generation id name next_retry path ready restarts significant since state")
-		keys(kid(1), "attempt children declared generation id name path permits_used ready restarts since state strategy supervisor")
-		keys(kid(2), "attempt declared generation id name path ready reason restarts since state")
+		keys(kid(1), "attempt children declared generation id name path permits_used ready restarts since state strategy supervisor up_since")
+		keys(kid(2), "attempt declared generation id name path ready reason restarts since state up_since")
 		for i, want := range []string{"backing_off", "running", "stuck"} {
 			if got := kid(i)["state"]; got != want {
 				t.Errorf("state %v, want %v", got, want)

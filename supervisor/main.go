@@ -57,7 +57,8 @@ func (s *Supervisor) Main(ctx context.Context) error {
 	defer close(returned)
 	defer signal.Stop(signals)
 	defer signal.Stop(looks)
-	go heed(s, signals, looks, returned, cancel)
+	go heed(s, signals, returned, cancel)
+	go show(s, looks, returned) // apart: an error's text, or stderr, may keep it for ever
 	subs := s.cfg.Subscribers
 	if s.cfg.Bus == nil && !slices.ContainsFunc(subs, func(sub events.Subscriber) bool { return !sub.Silent }) {
 		subs = append(slices.Clone(subs), s.failureLog())
@@ -65,9 +66,8 @@ func (s *Supervisor) Main(ctx context.Context) error {
 	return s.run(ctx, subs)
 }
 
-// heed stops gracefully at the first of the signals and at once at the second, and shows
-// the tree to those who want a look.
-func heed(s *Supervisor, signals, looks <-chan os.Signal, returned <-chan struct{}, stop context.CancelCauseFunc) {
+// heed stops gracefully at the first of the signals and at once at the second.
+func heed(s *Supervisor, signals <-chan os.Signal, returned <-chan struct{}, stop context.CancelCauseFunc) {
 	var asked time.Time
 	for {
 		select {
@@ -77,10 +77,24 @@ func heed(s *Supervisor, signals, looks <-chan os.Signal, returned <-chan struct
 				asked = time.Now()
 				stop(&SignalError{Signal: sig})
 			case time.Since(asked) > sameSignal:
+				time.AfterFunc(dumpTime, func() { os.Exit(exitCode(sig)) })
 				_, _ = fmt.Fprintf(os.Stderr, "%v again: exiting; still running:\n", sig)
 				s.Dump(os.Stderr)
 				os.Exit(exitCode(sig))
 			}
+		case <-returned:
+			return
+		}
+	}
+}
+
+// dumpTime is how long the last words may take.
+const dumpTime = 5 * time.Second
+
+// show writes the tree for those who want a look.
+func show(s *Supervisor, looks <-chan os.Signal, returned <-chan struct{}) {
+	for {
+		select {
 		case sig := <-looks:
 			_, _ = fmt.Fprintf(os.Stderr, "%v:\n%v\n", sig, s.Tree())
 		case <-returned:

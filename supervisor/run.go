@@ -53,7 +53,6 @@ type run struct {
 	cancels  []cancel    // to be done after mu is released
 	announce bool        // to be ready, after mu is released
 	wanted   bool        // the conductor is to be poked, after mu is released
-	isOpen   bool        // the door, if there is a guard
 	rejected int         // how many had waited at it when it was closed
 	gone     []events.ID // of whom the guard is to be told, see tellGuard
 	started  bool        // the first start is over

@@ -8,6 +8,7 @@ import (
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/policy"
 )
 
 // stop is the end of a run under way.
@@ -16,6 +17,7 @@ type stop struct {
 	ordered  bool  // one child after the other, the youngest first
 	cursor   *child
 	toldAll  bool
+	patient  bool // as run.patient when the conductor looked last
 	began    time.Time
 	hurry    time.Time // from here on order is given up
 	deadline time.Time
@@ -79,11 +81,13 @@ func (r *run) beginStop(err error, ordered bool, now time.Time) {
 	}
 	deadline := r.s.deadline(asked, r.again)
 	r.stop = &stop{
-		err: err, ordered: ordered, cursor: r.last,
+		err: err, ordered: ordered, cursor: r.last, patient: r.patient(),
 		began: now, deadline: deadline, hurry: deadline.Add(-deadline.Sub(now) / 10),
 	}
 	r.group, r.starting, r.unready = nil, nil, nil
-	r.closeDoor()
+	if r.lame.IsZero() {
+		r.closeDoor()
+	}
 	if r.lame.IsZero() || err != nil {
 		r.tellSelf(events.SupervisorStopping, now, 0, err)
 	}
@@ -138,57 +142,71 @@ func (r *run) tellToEnd(c *child, why events.Reason, now time.Time) {
 		c.told, c.reason, c.toldAt = end, why, r.instant(now)
 		r.finish(c, events.Stopped, nil, now)
 	case c.told == end && r.stop != nil && c.attempt != nil:
-		r.hasten(c, now)
+		r.hasten(c, false, now)
 	case c.told != end:
 		r.tellToStop(c, end, why, now)
 	}
 }
 
 // hasten gives a child that is being stopped already the deadline of the whole
-// stop, if that is earlier.
-func (r *run) hasten(c *child, now time.Time) {
+// stop, if that is earlier. One that has been waited for gets its grace once more, when
+// that patience is over.
+func (r *run) hasten(c *child, impatient bool, now time.Time) {
 	by := r.stop.share()
+	if impatient && c.set.terms.Spec.Grace != policy.Forever {
+		by = within(by, after(now, c.set.terms.Spec.Grace))
+	}
 	if c.due == 0 || by.Before(r.time(c.due)) {
 		r.expect(c, by, now)
 	}
 }
 
-// hurry tells a supervisor, from above, until when its stop may take, and whether it is
-// to run again. Who stops for good may say so later, but not the other way round.
+// wish is until when the stop of a supervisor may take, and whether it makes room for the
+// next run.
+type wish struct {
+	by    time.Time
+	again bool
+}
+
+// hurry tells a supervisor, from above, what is wished. Who stops for good may say so later,
+// but not the other way round.
 func (s *Supervisor) hurry(by time.Time, again bool) {
-	first := s.stopBy.Swap(by.UnixNano())
-	s.toRunAgain.Store(again && (first == 0 || s.toRunAgain.Load()))
-	if first == by.UnixNano() {
-		return
+	old := s.wish.Load()
+	if old != nil {
+		again = again && old.again
+		if old.by.Equal(by) && old.again == again {
+			return
+		}
 	}
+	s.wish.Store(&wish{by, again})
 	if r := s.current.Load(); r != nil {
 		r.poke()
 	}
 }
 
-func (s *Supervisor) forgetHurry() {
-	s.stopBy.Store(0)
-	s.toRunAgain.Store(false)
-}
-
 // patient says that the run makes room for the next one, as far as its parent has said:
 // then there shall be no second incarnation of a task beside a live one.
 func (r *run) patient() bool {
-	return r.again && (r.s.stopBy.Load() == 0 || r.s.toRunAgain.Load())
+	w := r.s.wish.Load()
+	return r.again && (w == nil || w.again)
 }
 
 // keepDeadline brings the deadline forward when the parent has done so after
-// the stop began.
+// the stop began, and tells those below when it is not to run again after all.
 func (r *run) keepDeadline(now time.Time) {
 	s := r.stop
 	by := r.s.deadline(now, r.again)
-	if !by.Before(s.deadline) {
+	impatient := s.patient && !r.patient()
+	switch {
+	case by.Before(s.deadline):
+		s.deadline, s.hurry = by, by.Add(-max(by.Sub(now), 0)/10)
+	case !impatient:
 		return
 	}
-	s.deadline, s.hurry = by, by.Add(-max(by.Sub(now), 0)/10)
+	s.patient = s.patient && !impatient
 	for c := r.last; c != nil; c = c.prev {
 		if c.attempt != nil && c.told == end {
-			r.hasten(c, now)
+			r.hasten(c, impatient, now)
 		}
 	}
 }

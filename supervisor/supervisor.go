@@ -36,11 +36,8 @@ type Supervisor struct {
 	current  atomic.Pointer[run]
 	lastStop atomic.Pointer[stopLog] // of the last run that is over
 
-	// stopBy is when the parent wants the present run to have stopped, in
-	// nanoseconds since the epoch; 0 when it has not said.
-	stopBy atomic.Int64
-	// toRunAgain is whether the parent stops the present run to make room for the next.
-	toRunAgain atomic.Bool
+	// wish is what the parent has said about the stop of the present run, nil if nothing.
+	wish atomic.Pointer[wish]
 }
 
 // New returns a supervisor that is not running. A configuration that cannot be
@@ -200,9 +197,8 @@ func (s *Supervisor) stopTimeout() time.Duration {
 // beside a live one.
 func (s *Supervisor) deadline(now time.Time, again bool) time.Time {
 	var by time.Time
-	if ns := s.stopBy.Load(); ns != 0 {
-		t := time.Now()
-		by = t.Add(time.Unix(0, ns).Sub(t))
+	if w := s.wish.Load(); w != nil {
+		by = w.by
 	}
 	switch own := s.cfg.StopTimeout; {
 	case own != 0:
@@ -239,7 +235,7 @@ func (s *Supervisor) begin(ctx context.Context, subs []events.Subscriber) (*run,
 	}
 	r.env.books.begin(r)
 	if !r.isSelf() {
-		s.forgetHurry() // of a tree that it was in
+		s.wish.Store(nil) // of a tree that it was in
 	}
 	return r, nil
 }

@@ -166,8 +166,11 @@ func (r *run) restart(c *child) (life *child, begun chan struct{}, err error) {
 
 // selfOrBelow says that ctx belongs to the child's own task or to one below it,
 // which would wait for itself.
-func selfOrBelow(ctx context.Context, c *child) bool {
-	for at := actor.Current(ctx); at != nil; {
+func selfOrBelow(ctx context.Context, c *child) bool { return isBelow(actor.Current(ctx), c) }
+
+// isBelow says that an attempt is one of c or of a task below.
+func isBelow(at *actor.Attempt, c *child) bool {
+	for at != nil {
 		p, ok := at.Actor().Parent().(*child)
 		if !ok {
 			return false

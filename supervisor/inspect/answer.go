@@ -30,7 +30,8 @@ const (
 	// and the supervisor cannot start without it.
 	AnswerNotStarted
 	// AnswerNothing means: the child, or a supervisor above it, is being stopped, so that
-	// what follows has been decided already.
+	// what follows has been decided already. In a lame-duck time, in which nothing has been
+	// told to stop yet, it may still be run again.
 	AnswerNothing
 )
 

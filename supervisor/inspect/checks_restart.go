@@ -21,7 +21,7 @@ func intensityOutOfReach(n *node) (problem, remedy string) {
 	if most > in.Restarts {
 		return "", ""
 	}
-	return fmt.Sprintf("its declared children can fail at most %s within %v, since their backoffs are so slow, and the Intensity allows %d: %s may fail for ever, and nobody above is told",
+	return fmt.Sprintf("unless an error asks for a shorter pause, its declared children can fail at most %s within %v, since their backoffs are so slow, and the Intensity allows %d: %s may fail for ever, and nobody above is told",
 			often(most), in.Within, in.Restarts, endless.path),
 		"lengthen Intensity.Within, lower Intensity.Restarts, or give the children a MaxRetries"
 }

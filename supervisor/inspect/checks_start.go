@@ -28,7 +28,7 @@ func (f *family) services(found []*node) []*node {
 		case s.Optional:
 		case c.below != nil:
 			found = c.below.services(found)
-		case s.AwaitReady && !s.NoPermit && s.Restart != policy.Never && s.Timeout == policy.NoTimeout:
+		case s.AwaitReady && !s.NoPermit && s.Restart != policy.Never && s.Every == 0 && s.Timeout == policy.NoTimeout:
 			found = append(found, c)
 		}
 	}

@@ -31,7 +31,7 @@ func ExampleVet() {
 	}
 	// Output:
 	// /app intensity_out_of_reach
-	//   problem: its declared children can fail at most 5 times within 10s, since their backoffs are so slow, and the Intensity allows 5: /app/db may fail for ever, and nobody above is told
+	//   problem: unless an error asks for a shorter pause, its declared children can fail at most 5 times within 10s, since their backoffs are so slow, and the Intensity allows 5: /app/db may fail for ever, and nobody above is told
 	//   remedy:  lengthen Intensity.Within, lower Intensity.Restarts, or give the children a MaxRetries
 	// /app/http grace_cut_short
 	//   problem: its Grace is 30s, but a stop of the tree leaves it at most 25s

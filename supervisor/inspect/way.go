@@ -34,8 +34,8 @@ func wayUp(n *node, now time.Time) (w way) {
 		l.unready = n.unready()
 		if n.live != nil && !n.ended() {
 			l.failures, l.pauses = n.live.Failures, n.live.Failures
-			if n.live.State == supervisor.StateRunning {
-				l.up = n.live.Since
+			if !n.live.UpSince.IsZero() {
+				l.up = n.live.UpSince
 			}
 		}
 		if live := n.up.self.live; live != nil {

@@ -49,7 +49,7 @@ func isLike(want, e events.Event) bool {
 	return is(want.Kind, e.Kind) && is(want.Path, e.Path) &&
 		is(want.Exit, e.Exit) && is(want.Outcome, e.Outcome) && is(want.Reason, e.Reason) &&
 		is(want.Attempt, e.Attempt) && is(want.Generation, e.Generation) &&
-		is(want.ID, e.ID) && is(want.Pattern, e.Pattern) && is(want.Subscriber, e.Subscriber) &&
+		is(want.ID, e.ID) && is(want.Key, e.Key) && is(want.Pattern, e.Pattern) && is(want.Subscriber, e.Subscriber) &&
 		is(want.Delay, e.Delay) && is(want.Elapsed, e.Elapsed) &&
 		is(want.Count, e.Count) && is(want.Seq, e.Seq) &&
 		(want.At.IsZero() || want.At.Equal(e.At)) &&

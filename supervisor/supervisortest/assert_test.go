@@ -2,6 +2,7 @@ package supervisortest
 
 import (
 	"fmt"
+	"reflect"
 	"testing"
 	"time"
 
@@ -32,6 +33,7 @@ func TestAnEventIsLikeWhatItHasAllOf(t *testing.T) {
 		{"another reason", events.Event{Reason: events.ReasonStopped}, false},
 		{"another path", events.Event{Kind: events.AttemptEnded, Path: "/app"}, false},
 		{"another pattern", events.Event{Pattern: "/app"}, false},
+		{"another key", events.Event{Key: "k"}, false},
 		{"another attempt", events.Event{Attempt: 1}, false},
 		{"another generation", events.Event{Generation: 2}, false},
 		{"another life", events.Event{ID: 4}, false},
@@ -43,6 +45,27 @@ func TestAnEventIsLikeWhatItHasAllOf(t *testing.T) {
 	} {
 		if got := isLike(row.want, e); got != row.is {
 			t.Errorf("%s: %v, want %v", row.sentence, got, row.is)
+		}
+	}
+}
+
+// A field that is added one day is not left out.
+func TestNoFieldOfAnEventIsLeftOut(t *testing.T) {
+	typ := reflect.TypeFor[events.Event]()
+	for i := range typ.NumField() {
+		var want events.Event
+		switch f := reflect.ValueOf(&want).Elem().Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString("x")
+		case reflect.Uint8, reflect.Uint64:
+			f.SetUint(1)
+		case reflect.Int, reflect.Int64:
+			f.SetInt(1)
+		default: // the time and the error
+			want.At, want.Err = time.Now(), errBoom
+		}
+		if isLike(want, events.Event{}) {
+			t.Errorf("%s may be anything", typ.Field(i).Name)
 		}
 	}
 }
