@@ -14,6 +14,8 @@
 //   - subscribers/prom shows figures to Prometheus, subscribers/oteltrace makes a span
 //     of each attempt.
 //   - supervisor/health answers probes about a tree, supervisor/systemd tells systemd.
+//   - supervisor/inspect finds settings that contradict each other, and says what a
+//     failure would do. supervisor/supervisortest is for the tests of your own tree.
 //
 // The README shows the first ten lines of a program, docs/guide.md explains
 // everything, and the programs in examples show one idea each.

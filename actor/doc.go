@@ -12,8 +12,9 @@
 // The context given to Run belongs to one attempt. It ends when the attempt is
 // told to stop, when it runs into its timeout, and when Run has returned. Then
 // [context.Cause] says why: [ErrShutdown], [ErrStopped], [ErrRemoved],
-// [ErrRestarted], [ErrGroup], [ErrReturned], a [*TimeoutError], a [*StallError],
-// a [*NotReadyError], or the error of a helper goroutine that failed.
+// [ErrReplaced], [ErrRestarted], [ErrGroup], [ErrReturned], a [*TimeoutError],
+// a [*StallError], a [*NotReadyError], or the error of a helper goroutine that
+// failed.
 //
 // From the context a task reaches its own identity ([FromContext]), its logger
 // ([Logger]), and says that it is up ([Ready]) or alive ([Beat]). [Go] starts a

@@ -14,8 +14,7 @@ const (
 	DefaultWidth = 1
 	// DefaultDepth is how many submissions may wait for a key.
 	DefaultDepth = 100
-	// NoQueue is a Depth that lets nothing wait for a key, but for what replaces an
-	// owner. It is not zero, because zero is taken.
+	// NoQueue lets nothing wait for a key, except what replaces an owner.
 	NoQueue int = math.MinInt
 	// DefaultCapacity is how many submissions may wait in all.
 	DefaultCapacity = 65_536
@@ -29,17 +28,17 @@ type Config struct {
 	// Name is the default name of Spec, the first part of the paths when the
 	// controller is the root of a tree, and the label of its figures.
 	Name string
-	// Width is how many tasks may run at a time for a key that SetWidth says nothing
-	// else about. Zero means 1; policy.Unlimited sets no limit.
+	// Width is how many tasks may run at a time for a key, unless SetWidth has given it
+	// a width of its own. Zero means 1; policy.Unlimited sets no limit.
 	Width int
-	// Depth is how many submissions may wait for a key. Zero means 100; NoQueue and
-	// policy.Unlimited are named.
+	// Depth is how many submissions may wait for a key. It is one for all keys: another
+	// depth is another controller. Zero means 100; NoQueue and policy.Unlimited are named.
 	Depth int
-	// Capacity is how many submissions may wait in all, those apart that replace an
-	// owner. Zero means 65,536; policy.Unlimited sets no limit.
+	// Capacity is how many submissions may wait in all. What replaces an owner needs no
+	// room and does not count. Zero means 65,536; policy.Unlimited sets no limit.
 	Capacity int
-	// TTL is how long a submission may wait that says nothing else. Zero means for
-	// ever.
+	// TTL is how long a submission may wait for its turn, unless it has a TTL of its
+	// own. Zero means for ever.
 	TTL time.Duration
 	// Workers is the supervisor of the owners: their defaults, how many may run at a
 	// time in all (Concurrency), how many failures are too many (Intensity). It
@@ -48,18 +47,19 @@ type Config struct {
 	Workers supervisor.Config
 }
 
-// Submission is a task, and for what it runs.
+// Submission is a task and the key for which it runs.
 type Submission struct {
-	// Spec is the task. Its name is the last part of its path, and has to be
-	// different from those of all that run for other keys at the same time. Of the
-	// same key, one that has the name of an owner waits until that has ended.
+	// Spec is the task. Its name is the last part of its path. While a task of that name
+	// runs for another key, the submission is rejected at its turn; while one runs for
+	// the same key, it waits until that has ended. An empty name is the number of the
+	// submission, which is never taken; then the Key has to be said.
 	Spec actor.Spec
-	// Key is for what it runs; empty means the name of the Spec.
+	// Key is what the task runs for; empty means the name of the Spec.
 	Key string
 	// Admission says what becomes of it when the key has no free place; zero is Queue.
 	Admission Admission
-	// TTL is how long it may wait for its turn; it is rejected then. Zero means the TTL of
-	// the controller; policy.Forever has no end.
+	// TTL is how long it may wait for its turn before it is rejected as expired. Zero
+	// means the TTL of the controller; policy.Forever has no end.
 	TTL time.Duration
 }
 

@@ -71,14 +71,15 @@ func (c *Controller) desk() *desk {
 }
 
 // Submit has a task run for its key as soon as its admission and those before it allow,
-// and returns its handle, by which to follow it. That it was rejected is its outcome, and
-// no error.
+// and returns its handle, by which to follow it. To be rejected is an outcome, not an
+// error.
 //
-// Submit waits only while the controller as a whole is full, see Config.Capacity, and as
-// long as ctx allows: the error is a *supervisor.ChildError with the cause of ctx then, and
-// the outcome of the handle is that the submission was rejected as full. Other errors mean
-// that nothing was submitted: a *actor.SpecError, a *supervisor.ChildError with
-// ErrNotRunning, or with the cause of a ctx that had ended before.
+// Submit waits only while the controller as a whole is full, see Config.Capacity. If ctx
+// ends meanwhile, it returns the handle, whose outcome is then that the submission was
+// rejected as full, and a *supervisor.ChildError with the cause of ctx. With any other
+// error there is no handle, and nothing was submitted: a *actor.SpecError, or a
+// *supervisor.ChildError with ErrNotRunning, or with the cause of a ctx that had ended
+// before.
 func (c *Controller) Submit(ctx context.Context, sub Submission) (*actor.Handle, error) {
 	t, err := c.Prepare(sub)
 	if err != nil {
@@ -87,9 +88,10 @@ func (c *Controller) Submit(ctx context.Context, sub Submission) (*actor.Handle,
 	return t.submit(ctx)
 }
 
-// Prepare gives a submission its identity, so that it can be noted before anything
-// happens. One that is never made leaves no trace. It belongs to the present run of the
-// controller. The error is a *actor.SpecError or a *supervisor.ChildError with
+// Prepare gives a submission its ID, so that it can be noted before anything happens;
+// store it together with something that names the process, which is how far it is unique.
+// The ticket belongs to the present run of the controller. One that is never submitted
+// leaves no trace. The error is a *actor.SpecError or a *supervisor.ChildError with
 // ErrNotRunning.
 func (c *Controller) Prepare(sub Submission) (*Ticket, error) {
 	if err := sub.check(); err != nil {
@@ -111,8 +113,10 @@ func (c *Controller) Prepare(sub Submission) (*Ticket, error) {
 
 // Cancel ends a submission for good. One that waits is withdrawn; one that runs is
 // stopped, as Supervisor.Stop does, and Cancel returns when it has ended or when ctx
-// has. The error is a *supervisor.StopError if it had to be left behind, and otherwise a
-// *supervisor.ChildError: with ErrNotFound for what is not there, or no more, with ErrSelf
+// has. To know how it ended, ask Handle before: both know only what waits or runs.
+//
+// The error is a *supervisor.StopError if the task had to be left behind, and otherwise a
+// *supervisor.ChildError: with ErrNotFound for what neither waits nor runs, with ErrSelf
 // for a task that would cancel itself, ErrNotRunning, or the cause of ctx.
 func (c *Controller) Cancel(ctx context.Context, id events.ID) error {
 	name := fmt.Sprintf("#%d", id)
@@ -146,8 +150,8 @@ func (c *Controller) Purge(key string) int {
 }
 
 // Stop purges a key and stops its owners, as one act, and returns when they have ended or
-// when ctx has. What is submitted meanwhile comes after them. The error is as Cancel's, joined
-// for all owners, but that a key for which nothing runs is none.
+// when ctx has. What is submitted meanwhile comes after them. The error joins those that
+// Cancel would return for each owner; a key for which nothing runs is no error.
 func (c *Controller) Stop(ctx context.Context, key string) error {
 	d, err := c.open(ctx, "stop", key)
 	if err != nil {
@@ -165,9 +169,10 @@ func (c *Controller) Stop(ctx context.Context, key string) error {
 }
 
 // SetWidth says how many tasks may run at a time for a key, from now on and in later
-// runs. More places are taken at once by those that wait; fewer are not given to the
-// next, when owners end. Zero goes back to the Width of the Config. Each key that has a
-// width of its own is remembered.
+// runs. If that is more, those that wait take the new places at once. If it is less,
+// nobody is told to end: owners that end are not followed by others until there are as
+// few as that. Zero goes back to the Width of the Config. Each key that has a width of
+// its own is remembered.
 func (c *Controller) SetWidth(key string, n int) error {
 	switch {
 	case n < 0:
@@ -198,7 +203,8 @@ func (c *Controller) width(key string) int {
 	return c.set.Width
 }
 
-// Handle returns the handle of a submission that waits or runs.
+// Handle returns the handle of a submission that waits or runs. Once it has ended, only
+// those that have the handle can tell how.
 func (c *Controller) Handle(id events.ID) (*actor.Handle, error) {
 	name := fmt.Sprintf("#%d", id)
 	d, err := c.open(context.Background(), "find", name)

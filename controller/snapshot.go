@@ -16,7 +16,8 @@ type Snapshot struct {
 	// Path is where the controller is in its tree.
 	Path  string `json:"path"`
 	Slots []Slot `json:"slots"` // those in which something runs, by key
-	// Owners and Queued count those that run and those that wait, in all slots.
+	// Owners and Queued count those that have a place, also while they are stopping,
+	// and those that wait, in all slots.
 	Owners int `json:"owners"`
 	Queued int `json:"queued"`
 	// Parked is how many of those that wait do so above the Capacity, so that their

@@ -51,16 +51,16 @@ const (
 // ID returns the number of the submission, and of the task that it becomes.
 func (t *Ticket) ID() events.ID { return t.Handle().ID() }
 
-// Key returns for what it is to run.
+// Key returns the key for which it is to run.
 func (t *Ticket) Key() string { return t.key }
 
-// Handle returns the handle by which to follow it. It resolves only when the ticket
-// was submitted.
+// Handle returns the handle by which to follow it. The handle of a ticket that is never
+// submitted never resolves.
 func (t *Ticket) Handle() *actor.Handle { return t.task.Handle() }
 
 // Submit is Controller.Submit. A second call returns ErrSubmitted. A ticket from an
-// earlier run of the controller is rejected as closing. With a ctx that has ended already
-// nothing is done, and the ticket may be submitted still.
+// earlier run of the controller is rejected as closing. If ctx had ended before, nothing
+// is done, and the ticket can still be submitted.
 func (t *Ticket) Submit(ctx context.Context) error {
 	_, err := t.submit(ctx)
 	return err

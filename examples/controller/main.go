@@ -6,7 +6,7 @@
 //   - a probe is not worth waiting for (DropIfRunning);
 //   - of a batch, no more wait than the queue of the key has room for (Depth).
 //
-// Run it:
+// Ctrl-C ends it at any time. Every submission has its outcome even then.
 //
 //	go run ./examples/controller
 package main
@@ -18,6 +18,7 @@ import (
 	"log"
 	"os"
 	"path"
+	"strings"
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -35,7 +36,7 @@ func main() {
 
 func run(ctx context.Context, out io.Writer) error {
 	say := log.New(out, "", 0)
-	jobs := controller.New(controller.Config{Name: "jobs", Depth: 10})
+	jobs := controller.New(controller.Config{Name: "jobs", Depth: 2})
 	c := &client{jobs: jobs}
 	app := supervisor.New(supervisor.Config{
 		Name:        "app",
@@ -46,11 +47,9 @@ func run(ctx context.Context, out io.Writer) error {
 		},
 		AutoShutdown: supervisor.AutoShutdownAny, // the app ends with the client
 	})
-	if err := app.Run(ctx); err != nil {
-		return err
-	}
+	err := app.Main(ctx)
 	say.Print(c.tally())
-	return nil
+	return err
 }
 
 // client submits, and waits for what becomes of it.
@@ -109,9 +108,9 @@ func (c *client) probe(ctx context.Context) error {
 	return c.submit(ctx, controller.DropIfRunning, "probe", 3, 100*time.Millisecond)
 }
 
-// batch submits twelve at once. One runs, ten may wait, so one is too many.
+// batch submits four at once. One runs, two may wait, so one is too many.
 func (c *client) batch(ctx context.Context) error {
-	for n := range 12 {
+	for n := range 4 {
 		if err := c.submit(ctx, controller.Queue, "batch", n+1, 30*time.Millisecond); err != nil {
 			return err
 		}
@@ -168,8 +167,17 @@ func job(d time.Duration) actor.Task {
 	})
 }
 
+// acts are the headings of what is told, by key.
+var acts = map[string]string{
+	"build":  "Queue: each build waits for the one before",
+	"deploy": "Replace: a deployment makes way, and only the latest of those that wait runs",
+	"probe":  "DropIfRunning: no probe waits",
+	"batch":  "Queue, with Depth 2: only two of a batch may wait",
+}
+
 // narrator says what the controller decides, in the order in which it does.
 func narrator(say *log.Logger) events.Subscriber {
+	var act string // a subscriber is told one event at a time
 	return events.Subscriber{
 		Name:  "narrator",
 		Kinds: []events.Kind{events.TaskQueued, events.TaskRejected, events.TaskAdded, events.TaskStopping, events.TaskFinished},
@@ -178,7 +186,11 @@ func narrator(say *log.Logger) events.Subscriber {
 			if dir != "/app/jobs/" {
 				return
 			}
-			say.Printf("%-9s %s", name, words(e))
+			if key, _, _ := strings.Cut(name, "-"); key != act {
+				act = key
+				say.Print(acts[act])
+			}
+			say.Printf("  %-9s %s", name, words(e))
 		}),
 	}
 }

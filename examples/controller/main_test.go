@@ -1,70 +1,71 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"os"
+	"os/exec"
+	"os/signal"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
+// The program is tested in a bubble, and once as it is used: this binary, run again as
+// the example.
+const runAsExample = "TASKVISOR_TEST_RUN_AS_EXAMPLE"
+
+// Main listens for signals. The goroutine that package os/signal starts for that,
+// once and for ever, must not belong to a bubble.
+func TestMain(m *testing.M) {
+	if os.Getenv(runAsExample) != "" {
+		main()
+		return
+	}
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt)
+	signal.Stop(c)
+	os.Exit(m.Run())
+}
+
 const story = `
-build-1   runs
-build-2   waits, as number 1
-build-3   waits, as number 2
-build-1   has ended: completed
-build-2   runs
-build-2   has ended: completed
-build-3   runs
-build-3   has ended: completed
-deploy-1  runs
-deploy-2  waits, as number 1
-deploy-1  is told to end: replaced
-deploy-2  is rejected: superseded
-deploy-3  waits, as number 1
-deploy-1  has ended: stopped
-deploy-3  runs
-deploy-3  has ended: completed
-probe-1   runs
-probe-2   is rejected: busy
-probe-1   has ended: completed
-probe-3   runs
-probe-3   has ended: completed
-batch-1   runs
-batch-2   waits, as number 1
-batch-3   waits, as number 2
-batch-4   waits, as number 3
-batch-5   waits, as number 4
-batch-6   waits, as number 5
-batch-7   waits, as number 6
-batch-8   waits, as number 7
-batch-9   waits, as number 8
-batch-10  waits, as number 9
-batch-11  waits, as number 10
-batch-12  is rejected: full
-batch-1   has ended: completed
-batch-2   runs
-batch-2   has ended: completed
-batch-3   runs
-batch-3   has ended: completed
-batch-4   runs
-batch-4   has ended: completed
-batch-5   runs
-batch-5   has ended: completed
-batch-6   runs
-batch-6   has ended: completed
-batch-7   runs
-batch-7   has ended: completed
-batch-8   runs
-batch-8   has ended: completed
-batch-9   runs
-batch-9   has ended: completed
-batch-10  runs
-batch-10  has ended: completed
-batch-11  runs
-batch-11  has ended: completed
-21 submissions: 17 completed, 1 stopped, 3 rejected
+Queue: each build waits for the one before
+  build-1   runs
+  build-2   waits, as number 1
+  build-3   waits, as number 2
+  build-1   has ended: completed
+  build-2   runs
+  build-2   has ended: completed
+  build-3   runs
+  build-3   has ended: completed
+Replace: a deployment makes way, and only the latest of those that wait runs
+  deploy-1  runs
+  deploy-2  waits, as number 1
+  deploy-1  is told to end: replaced
+  deploy-2  is rejected: superseded
+  deploy-3  waits, as number 1
+  deploy-1  has ended: stopped
+  deploy-3  runs
+  deploy-3  has ended: completed
+DropIfRunning: no probe waits
+  probe-1   runs
+  probe-2   is rejected: busy
+  probe-1   has ended: completed
+  probe-3   runs
+  probe-3   has ended: completed
+Queue, with Depth 2: only two of a batch may wait
+  batch-1   runs
+  batch-2   waits, as number 1
+  batch-3   waits, as number 2
+  batch-4   is rejected: full
+  batch-1   has ended: completed
+  batch-2   runs
+  batch-2   has ended: completed
+  batch-3   runs
+  batch-3   has ended: completed
+13 submissions: 9 completed, 1 stopped, 3 rejected
 `
 
 func TestEachKeyIsServedAsItsAdmissionSays(t *testing.T) {
@@ -102,4 +103,34 @@ func TestAnInterruptLeavesNoSubmissionWithoutAnOutcome(t *testing.T) {
 			}
 		}
 	})
+}
+
+func TestASignalEndsItWithTheTally(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0])
+	cmd.Env = append(os.Environ(), runAsExample+"=1")
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stdout)
+	var last string
+	for lines.Scan() {
+		last = lines.Text()
+		if strings.HasPrefix(last, "  build-2   runs") {
+			if err := cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ends with %v", err)
+	}
+	if !strings.HasPrefix(last, "3 submissions: ") {
+		t.Errorf("its last words are %q", last)
+	}
 }

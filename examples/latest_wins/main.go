@@ -138,17 +138,23 @@ func (o *office) submit(ctx context.Context, lane string, a controller.Admission
 // draw shows all lanes at one moment.
 func (o *office) draw() {
 	snap := o.lanes.Snapshot()
-	o.say.Printf("In the middle, %d run and %d wait:", snap.Owners, snap.Queued)
+	ending := 0 // owners that were told to end: they keep their places until they have
+	var lanes []string
 	for _, s := range snap.Slots {
 		var who []string
 		for _, owner := range s.Owners {
+			if owner.State == supervisor.StateStopping {
+				ending++
+			}
 			who = append(who, fmt.Sprintf("%s is %v", path.Base(owner.Path), owner.State))
 		}
 		for _, w := range s.Queue {
 			who = append(who, path.Base(w.Path)+" waits")
 		}
-		o.say.Printf("  %-13s %s", s.Key, strings.Join(who, ", "))
+		lanes = append(lanes, fmt.Sprintf("  %-13s %s", s.Key, strings.Join(who, ", ")))
 	}
+	o.say.Printf("In the middle, %d run, %d are stopping and %d wait:", snap.Owners-ending, ending, snap.Queued)
+	o.say.Print(strings.Join(lanes, "\n"))
 }
 
 // tellAll waits for the outcome of every wish, and says it.

@@ -9,7 +9,7 @@ import (
 )
 
 const story = `
-In the middle, 8 run and 5 wait:
+In the middle, 6 run, 2 are stopping and 5 wait:
   acme/config   acme-config-1 is stopping, acme-config-3 waits
   acme/export   acme-export-1 is running, acme-export-2 waits, acme-export-3 waits
   acme/probe    acme-probe-3 is running
