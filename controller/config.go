@@ -1,6 +1,7 @@
 package controller
 
 import (
+	"cmp"
 	"math"
 	"time"
 
@@ -66,8 +67,8 @@ type Submission struct {
 // Validate returns a *supervisor.ConfigError for the first thing that cannot be used,
 // or nil.
 func (c *Controller) Validate() error {
-	if err := c.cfg.check(); err != nil {
-		return &supervisor.ConfigError{Name: c.cfg.Name, Err: err}
+	if c.invalid != nil {
+		return &supervisor.ConfigError{Name: c.cfg.Name, Err: c.invalid}
 	}
 	return c.workers.Validate()
 }
@@ -106,19 +107,11 @@ func (c *Config) check() error {
 // resolved returns c with defaults in place of its zeros.
 func (c Config) resolved() Config {
 	c.Workers.Name = c.Name
-	c.Width = orDefault(c.Width, DefaultWidth)
-	c.Capacity = orDefault(c.Capacity, DefaultCapacity)
-	c.TTL = orDefault(c.TTL, policy.Forever)
-	c.Depth = max(orDefault(c.Depth, DefaultDepth), 0) // NoQueue is less
+	c.Width = cmp.Or(c.Width, DefaultWidth)
+	c.Capacity = cmp.Or(c.Capacity, DefaultCapacity)
+	c.TTL = cmp.Or(c.TTL, policy.Forever)
+	c.Depth = max(cmp.Or(c.Depth, DefaultDepth), 0) // NoQueue is less
 	return c
-}
-
-func orDefault[T comparable](v, def T) T {
-	var zero T
-	if v == zero {
-		return def
-	}
-	return v
 }
 
 // check returns a *actor.SpecError for what cannot be used, but for the Spec itself.

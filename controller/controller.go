@@ -1,9 +1,11 @@
 package controller
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,8 +20,8 @@ import (
 // task, to be hung in a tree by its Spec, and a [supervisor.Family]. All methods may be
 // called by any goroutine, a supervised one included.
 type Controller struct {
-	cfg     Config // as given
-	set     Config // with its defaults
+	cfg     Config // with its defaults
+	invalid error  // what is wrong with it, or nil
 	workers *supervisor.Supervisor
 	counts  counts
 	widths  sync.Map    // of keys that have their own, as int
@@ -29,8 +31,8 @@ type Controller struct {
 // New returns a controller that is not running. A configuration that cannot be used is
 // refused by Validate, and by Run before anything happens.
 func New(cfg Config) *Controller {
-	c := &Controller{cfg: cfg, set: cfg.resolved()}
-	c.workers = supervisor.NewGuarded(c.set.Workers, (*keeper)(c))
+	c := &Controller{cfg: cfg.resolved(), invalid: cfg.check()}
+	c.workers = supervisor.NewGuarded(c.cfg.Workers, (*keeper)(c))
 	return c
 }
 
@@ -55,7 +57,8 @@ func (c *Controller) Run(ctx context.Context) error {
 	return c.workers.Run(ctx)
 }
 
-// WaitReady returns nil when the controller admits tasks, as Supervisor.WaitReady does.
+// WaitReady returns nil when the controller runs, as Supervisor.WaitReady does. What it
+// is asked during a stop it still answers: everything is rejected as closing then.
 func (c *Controller) WaitReady(ctx context.Context) error { return c.workers.WaitReady(ctx) }
 
 // keeper is the controller as its supervisor sees it.
@@ -107,7 +110,7 @@ func (c *Controller) Prepare(sub Submission) (*Ticket, error) {
 	}
 	return &Ticket{
 		desk: d, task: task, admission: sub.Admission,
-		key: orDefault(sub.Key, sub.Spec.Name), ttl: orDefault(sub.TTL, c.set.TTL),
+		key: cmp.Or(sub.Key, sub.Spec.Name), ttl: cmp.Or(sub.TTL, c.cfg.TTL),
 	}, nil
 }
 
@@ -200,7 +203,7 @@ func (c *Controller) width(key string) int {
 			return n.(int)
 		}
 	}
-	return c.set.Width
+	return c.cfg.Width
 }
 
 // Handle returns the handle of a submission that waits or runs. Once it has ended, only
@@ -235,6 +238,9 @@ func (c *Controller) refuse(act, name string, err error) error {
 	at := "/" + c.cfg.Name
 	if d := c.desk(); d != nil {
 		at = d.door.Path()
+	}
+	if quoted := strconv.Quote(name); quoted[1:len(quoted)-1] != name {
+		name = quoted // a key may be anything
 	}
 	return &supervisor.ChildError{Act: act, Path: strings.TrimSuffix(at, "/") + "/" + name, Err: err}
 }

@@ -32,7 +32,7 @@ const maxSpare = 64
 
 func newDesk(c *Controller, door *supervisor.Door) *desk {
 	return &desk{
-		c: c, door: door, room: room{free: c.set.Capacity},
+		c: c, door: door, room: room{free: c.cfg.Capacity},
 		slots: map[string]*slot{}, tickets: map[events.ID]*Ticket{},
 	}
 }
@@ -73,7 +73,7 @@ func (d *desk) submit(t *Ticket) (admitted <-chan struct{}, err error) {
 func (d *desk) occupancy(s *slot, t *Ticket) occupancy {
 	return occupancy{
 		owners: s.owners.n, width: s.width,
-		waiting: s.queue.n, depth: d.c.set.Depth,
+		waiting: s.queue.n, depth: d.c.cfg.Depth,
 		namesake: d.namesake(s, t) != nil,
 	}
 }

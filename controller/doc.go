@@ -23,7 +23,8 @@
 // exists while it has owners.
 //
 // A submission that finds a free place runs, whatever its admission, unless an owner of
-// the key has its name: two of a name cannot run at a time. Else:
+// the key has its name: two of a name cannot run at a time, and those that come after one
+// that waits for that wait too. Else:
 //
 //	Queue          waits behind those that wait, first in first out.
 //	Replace        tells an owner to end, and takes the head of the queue. Who was first
@@ -50,7 +51,10 @@
 //	expired         it waited for longer than its TTL
 //	closing         the controller stops
 //	duplicate_name  when its turn came, a task of its name was running for another key,
-//	                or had been started by hand
+//	                or had been started by hand; with Replace at once, so that nobody
+//	                makes way in vain
+//
+// So give tasks names that are their own, or none: one without a name is called by its ID.
 //
 // # Bounds
 //

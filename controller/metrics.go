@@ -92,7 +92,7 @@ func (c *Controller) Measure(report func(m *events.Metric, value float64, labels
 	report(ownersMetric, float64(owners), name)
 	report(queuedMetric, float64(queued), name)
 	report(parkedMetric, float64(parked), name)
-	report(capacityMetric, float64(noneIfUnlimited(c.set.Capacity)), name)
+	report(capacityMetric, float64(noneIfUnlimited(c.cfg.Capacity)), name)
 	for a := Queue; a <= DropIfRunning; a++ {
 		report(submittedMetric, float64(c.counts.submitted[a].Load()), name, a.String())
 	}

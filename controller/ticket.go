@@ -12,7 +12,7 @@ import (
 )
 
 // ErrSubmitted means: the ticket has been submitted before.
-var ErrSubmitted = errors.New("taskvisor: submitted already")
+var ErrSubmitted = errors.New("submitted already")
 
 // Ticket is a submission that has its identity. It is submitted at most once.
 type Ticket struct {
@@ -58,7 +58,8 @@ func (t *Ticket) Key() string { return t.key }
 // submitted never resolves.
 func (t *Ticket) Handle() *actor.Handle { return t.task.Handle() }
 
-// Submit is Controller.Submit. A second call returns ErrSubmitted. A ticket from an
+// Submit is Controller.Submit. A second call returns a *supervisor.ChildError with
+// ErrSubmitted. A ticket from an
 // earlier run of the controller is rejected as closing. If ctx had ended before, nothing
 // is done, and the ticket can still be submitted.
 func (t *Ticket) Submit(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"reflect"
@@ -287,19 +288,19 @@ func (d *Defaults) resolve(spec actor.Spec) *settings {
 		spec.Backoff = d.Backoff
 	}
 	if spec.Restart != policy.Never {
-		spec.MaxRetries = first(spec.MaxRetries, d.MaxRetries, policy.Unlimited)
+		spec.MaxRetries = cmp.Or(spec.MaxRetries, d.MaxRetries, policy.Unlimited)
 	}
-	spec.ResetAfter = first(spec.ResetAfter, d.ResetAfter, policy.DefaultResetAfter)
-	spec.StartTimeout = first(spec.StartTimeout, d.StartTimeout, policy.DefaultStartTimeout)
+	spec.ResetAfter = cmp.Or(spec.ResetAfter, d.ResetAfter, policy.DefaultResetAfter)
+	spec.StartTimeout = cmp.Or(spec.StartTimeout, d.StartTimeout, policy.DefaultStartTimeout)
 	if head != nil {
 		spec.AwaitReady, spec.NoPermit = true, true
-		spec.Timeout = first(spec.Timeout, policy.NoTimeout)
+		spec.Timeout = cmp.Or(spec.Timeout, policy.NoTimeout)
 		spec.Stall = policy.NoTimeout // its loop does not beat
-		spec.Grace = first(spec.Grace, policy.Forever)
+		spec.Grace = cmp.Or(spec.Grace, policy.Forever)
 	} else {
-		spec.Timeout = first(spec.Timeout, d.Timeout, policy.NoTimeout)
-		spec.Stall = first(spec.Stall, d.Stall, policy.NoTimeout)
-		spec.Grace = first(spec.Grace, d.Grace, policy.DefaultGrace)
+		spec.Timeout = cmp.Or(spec.Timeout, d.Timeout, policy.NoTimeout)
+		spec.Stall = cmp.Or(spec.Stall, d.Stall, policy.NoTimeout)
+		spec.Grace = cmp.Or(spec.Grace, d.Grace, policy.DefaultGrace)
 	}
 	set.terms.Spec, set.rules = spec, spec.Rules()
 	return set
@@ -316,17 +317,6 @@ func (s *Supervisor) startBound() time.Duration {
 		}
 	}
 	return max(sum, policy.DefaultStartTimeout)
-}
-
-// first returns the first value that is not zero.
-func first[T comparable](values ...T) T {
-	var zero T
-	for _, v := range values {
-		if v != zero {
-			return v
-		}
-	}
-	return zero
 }
 
 // fits says that spec would resolve to the same settings. It compares what was

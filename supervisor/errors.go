@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -153,7 +154,7 @@ type ChildError struct {
 }
 
 func (e *ChildError) Error() string {
-	return fmt.Sprintf("%s %s: %v", e.Act, first(e.Path, `""`), e.Err)
+	return fmt.Sprintf("%s %s: %v", e.Act, cmp.Or(e.Path, `""`), e.Err)
 }
 
 // Unwrap returns the reason.

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -188,7 +189,7 @@ func (s *Supervisor) treeNumber() uint64 {
 
 // stopTimeout is how long a stop may take when nobody above says less.
 func (s *Supervisor) stopTimeout() time.Duration {
-	return first(s.cfg.StopTimeout, policy.DefaultStopTimeout)
+	return cmp.Or(s.cfg.StopTimeout, policy.DefaultStopTimeout)
 }
 
 // deadline returns when a stop that begins at now has to be over. One that makes

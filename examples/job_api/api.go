@@ -3,13 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -20,11 +17,11 @@ import (
 )
 
 type api struct {
-	takes            time.Duration // a job
-	log              *slog.Logger
-	jobs             *controller.Controller
-	outcomes         *outcomes
-	asked, submitted atomic.Int64
+	takes     time.Duration // a job
+	log       *slog.Logger
+	jobs      *controller.Controller
+	outcomes  *outcomes
+	submitted atomic.Int64
 }
 
 func (a *api) routes() http.Handler {
@@ -39,24 +36,23 @@ func (a *api) routes() http.Handler {
 // deploy replaces the deployment that runs, and the one that waits.
 func (a *api) deploy(w http.ResponseWriter, r *http.Request) {
 	env, version := r.FormValue("env"), r.FormValue("version")
-	a.submit(w, r, controller.Submission{Key: "deploy/" + env, Admission: controller.Replace}, "deploy", env, version)
+	a.submit(w, r, controller.Submission{Key: "deploy/" + env, Admission: controller.Replace}, env, version)
 }
 
 // export waits for its turn, and gives up after a minute.
 func (a *api) export(w http.ResponseWriter, r *http.Request) {
 	tenant := r.FormValue("tenant")
-	a.submit(w, r, controller.Submission{Key: "export/" + tenant, TTL: time.Minute}, "export", tenant)
+	a.submit(w, r, controller.Submission{Key: "export/" + tenant, TTL: time.Minute}, tenant)
 }
 
 // submit answers with the number of the job before its work begins, or with the outcome
-// if that is there at once. The job is named after what was asked for, and a count.
+// if that is there at once. The job has no name but that number.
 func (a *api) submit(w http.ResponseWriter, r *http.Request, sub controller.Submission, asked ...string) {
 	answered := make(chan struct{})
 	defer close(answered)
-	name := url.PathEscape(fmt.Sprintf("%s-%d", strings.Join(asked, "-"), a.asked.Add(1)))
 	// Two that must not run at a time do not even if one is stuck: it is waited for.
-	sub.Spec = actor.Spec{Name: name, Task: a.work(answered), Restart: policy.Never, OnStuck: policy.StuckWait}
-	if slices.Contains(asked, "") || sub.Spec.Validate() != nil {
+	sub.Spec = actor.Spec{Task: a.work(answered), Restart: policy.Never, OnStuck: policy.StuckWait}
+	if slices.Contains(asked, "") || len(sub.Key) > controller.MaxKey {
 		http.Error(w, "a parameter is missing or too long", http.StatusBadRequest)
 		return
 	}

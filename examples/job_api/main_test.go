@@ -139,7 +139,7 @@ func TestTheAnswersOfTheAPI(t *testing.T) {
 	p.must(http.StatusNotFound, "DELETE", "/jobs/first")
 
 	p.must(http.StatusBadRequest, "POST", "/deploy?env=production")
-	p.must(http.StatusBadRequest, "POST", "/export?tenant="+strings.Repeat("x", 200))
+	p.must(http.StatusBadRequest, "POST", "/export?tenant="+strings.Repeat("x", 2000))
 	p.must(http.StatusAccepted, "POST", "/export?tenant=a/b%20%00")
 	p.cancel()
 	if err := p.wait(); err != nil {
