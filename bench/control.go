@@ -77,7 +77,7 @@ func controlWorks() []work {
 		{
 			name: "hand-over", family: controlFamily, by: mine,
 			how: "1,000 submissions that do nothing wait for one key. Time from the end of the owner before them to the outcome of the last, per task. Go gives a new goroutine " +
-				"as much stack as those that there are use on average: alone in the process it is enough for the hand-over, among 1,000 goroutines that only wait it is the least there is.",
+				"as much stack as those that there are use on average: among 1,000 goroutines that only wait it is the least there is.",
 			lines: []line{
 				{figure: "alone", title: "hand-over: an owner ends, the next runs and ends", unit: "ns"},
 				{figure: "crowded", title: "the same among 1,000 idle goroutines", unit: "ns"},

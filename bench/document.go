@@ -21,8 +21,8 @@ worst, as a share of our median; a verdict that is closer to its target than tha
 
 const remarks = `## Where the time goes
 
-- **A one-shot child** costs a goroutine and its switches, as by hand, and on top: nine allocations, which with their collection are a third of
-  the rest (the record of the child with its first attempt, its label in three pieces, its channel, its outcome), two looks at the clock, a name
+- **A one-shot child** costs a goroutine and its switches, as by hand, and on top: six allocations, which with their collection are a third of
+  the rest (the record of the child with its first attempt, its label in four pieces), two looks at the clock, a name
   that is taken and given back, and the locks around them. The labels are what finds the goroutines of a stuck task.
 - **Failure to re-entry** is some 0.4 µs while the caches are warm. After a millisecond of rest everything is fetched anew, code and data: the
   figure above is that of the memory, and grows with whatever else the machine does.
@@ -32,7 +32,9 @@ const remarks = `## Where the time goes
   its slot idle pays for a start, and on top for the ticket, for a slot, and for its entry under its number.
 - **Queues** are linked lists, and submissions are found by number, so nothing is walked. Still, 100k submissions do not fit into the caches: to cancel one
   means to fetch it, its neighbours and its entry from memory. The line with 1,000 queues pays the same for queues that are short.
-- **A hand-over** is done by the owner that ends. Among idle goroutines it was born with two KiB of stack, less than that takes: the stack is doubled and copied first.
+- **Submissions that nobody awaits** before all are made wait for their key, ten at a time, and with them tens of thousands of records that were just written: they are
+  fetched again when their turn comes. Those by ` + "`Start`" + ` run at once, and are gone before the next.
+- **A hand-over** is done by the owner that ends, from the bottom of its stack: two KiB are enough for it, and nothing has to be copied.
 
 `
 
