@@ -65,12 +65,13 @@ func controlWorks() []work {
 		},
 		{
 			name: "cancel", family: controlFamily, by: mine,
-			how: "`Cancel` of 32 submissions at random places of a queue, which are made up for by as many new ones before the next 32: in a queue of 100, in one of 100k, and in 1,000 " +
-				"queues of 100, which shows what it costs alone that so many do not fit into the caches. In turn in one process, never two at a time.",
+			how: "`Cancel` of 32 submissions of a queue, the oldest or such at random places, which are made up for by as many new ones before the next 32: in a queue of 100, in one of 100k, " +
+				"and in 1,000 queues of 100, which shows what it costs alone that so many do not fit into the caches. In turn in one process, never two at a time.",
 			lines: []line{
 				{figure: "shallow", title: "cancel a queued submission, 100 queued", unit: "ns"},
-				{figure: "deep", title: "the same with 100k queued", unit: "ns", targets: []target{timesLine(2, "cancel", "shallow", "with 100")}},
-				{figure: "wide", title: "the same with 100k queued, for 1,000 keys", unit: "ns"},
+				{figure: "deep", title: "the same with 100k queued, in the order of submission", unit: "ns", targets: []target{timesLine(2, "cancel", "shallow", "with 100")}},
+				{figure: "random", title: "the same with 100k queued, at random", unit: "ns", targets: []target{timesLine(2, "cancel", "shallow", "with 100")}},
+				{figure: "wide", title: "the same with 100k queued, for 1,000 keys, at random", unit: "ns"},
 			},
 			measure: measureCancels,
 		},
@@ -403,14 +404,41 @@ func measureCancels(_ peer, size scale) (figures, error) {
 	size.spell /= turns
 	return inTurn(
 		turns,
-		func() (figures, error) { return cancels(size, "shallow", shallow, 1) },
-		func() (figures, error) { return cancels(size, "deep", size.many, 1) },
-		func() (figures, error) { return cancels(size, "wide", size.many, size.many/shallow) },
+		func() (figures, error) { return cancels(size, "shallow", shallow, 1, anywhere) },
+		func() (figures, error) { return cancels(size, "deep", size.many, 1, oldest()) },
+		func() (figures, error) { return cancels(size, "random", size.many, 1, anywhere) },
+		func() (figures, error) { return cancels(size, "wide", size.many, size.many/shallow, anywhere) },
 	)
 }
 
+// picks says which of n submissions are cancelled next.
+type picks func(n int) [handful]int
+
+// anywhere picks at random, none twice.
+func anywhere(n int) (at [handful]int) {
+	taken := map[int]bool{}
+	for i := range at {
+		for at[i] = rand.IntN(n); taken[at[i]]; at[i] = rand.IntN(n) {
+		}
+		taken[at[i]] = true
+	}
+	return at
+}
+
+// oldest picks those that have waited for longest, if new ones take the places of the old.
+func oldest() picks {
+	next := 0
+	return func(n int) (at [handful]int) {
+		for i := range at {
+			at[i] = next % n
+			next++
+		}
+		return at
+	}
+}
+
 // cancels measures what it costs to cancel one of so many that wait for so many keys.
-func cancels(size scale, figure string, waiting, keys int) (figures, error) {
+func cancels(size scale, figure string, waiting, keys int, pick picks) (figures, error) {
 	c, err := boundless()
 	if err != nil {
 		return nil, err
@@ -432,7 +460,7 @@ func cancels(size scale, figure string, waiting, keys int) (figures, error) {
 		}
 	}
 	took, err := timed(size.spell, handful, func() (time.Duration, error) {
-		return c.cancelSome(ids, subs)
+		return c.cancelSome(ids, subs, pick(len(ids)))
 	})
 	if err != nil {
 		return nil, err
@@ -451,19 +479,19 @@ const handful = 32
 
 // cancelSome cancels some of ids, puts new ones in their place, and returns how long the
 // cancelling took.
-func (c *controlled) cancelSome(ids []events.ID, subs []controller.Submission) (time.Duration, error) {
-	for i := range handful {
-		j := i + rand.IntN(len(ids)-i)
-		ids[i], ids[j] = ids[j], ids[i]
+func (c *controlled) cancelSome(ids []events.ID, subs []controller.Submission, at [handful]int) (time.Duration, error) {
+	var some [handful]events.ID
+	for i, j := range at {
+		some[i] = ids[j]
 	}
 	begin := time.Now()
-	err := c.withdraw(ids[:handful])
+	err := c.withdraw(some[:])
 	took := time.Since(begin)
 	if err != nil {
 		return 0, err
 	}
-	for i := range handful {
-		if _, err := c.submitted(ids[i:i], 1, subs[rand.IntN(len(subs))]); err != nil {
+	for _, j := range at {
+		if _, err := c.submitted(ids[j:j], 1, subs[rand.IntN(len(subs))]); err != nil {
 			return 0, err
 		}
 	}

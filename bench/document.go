@@ -31,7 +31,7 @@ const remarks = `## Where the time goes
 - **A submission** is prepared without the lock, which takes more than half of a decision: its record, label and ticket are allocated then. One that finds
   its slot idle pays for a start, and on top for the ticket, for a slot, and for its entry under its number.
 - **Queues** are linked lists, and submissions are found by number, so nothing is walked. Still, 100k submissions do not fit into the caches: to cancel one
-  means to fetch it, its neighbours and its entry from memory. The line with 1,000 queues pays the same for queues that are short.
+  at random means to fetch it, its neighbours and its entry from memory. The line with 1,000 queues pays the same for queues that are short.
 - **Submissions that nobody awaits** before all are made wait for their key, ten at a time, and with them tens of thousands of records that were just written: they are
   fetched again when their turn comes. Those by ` + "`Start`" + ` run at once, and are gone before the next.
 - **A hand-over** is done by the owner that ends, from the bottom of its stack: two KiB are enough for it, and nothing has to be copied.
