@@ -98,7 +98,7 @@ func TestTheDrillSaysWhatDoesNotHeal(t *testing.T) {
 
 		{"one that refuses to run twice", "/app/db", func(chan struct{}) supervisor.Config {
 			return app(on("db", serve, quit))
-		}, []string{"/app/db was ready and is not", "failed, not ready, attempt 2", "boom"}},
+		}, []string{"/app/db was ready and is not", "/app/db  failed", "attempt 2, 1 restart, error \"boom\""}},
 
 		{"one that falls over as soon as it is used", "/app/db", func(chan struct{}) supervisor.Config {
 			return app(on("db", serve, func(ctx context.Context) error {
@@ -109,7 +109,7 @@ func TestTheDrillSaysWhatDoesNotHeal(t *testing.T) {
 					return nil
 				}
 			}))
-		}, []string{"/app/db was ready and is not", "failed, not ready, attempt 2", "boom"}},
+		}, []string{"/app/db was ready and is not", "/app/db  failed", "attempt 2, 1 restart, error \"boom\""}},
 
 		{"one that is never ready again", "/app/db", func(chan struct{}) supervisor.Config {
 			quiet := func(ctx context.Context) error { <-ctx.Done(); return nil }

@@ -50,7 +50,7 @@ func (j judge) unhealed(after supervisor.Node) (wrong []string) {
 		case n == nil:
 			wrong = append(wrong, k.Path+" is not there any more")
 		case !n.Ready:
-			wrong = append(wrong, fmt.Sprintf("%s was ready and is not: %s", k.Path, line(n)))
+			wrong = append(wrong, fmt.Sprintf("%s was ready and is not any more:\t%s", k.Path, line(n)))
 		case j.restarted[k] && n.ID == k.ID && n.Attempt == k.Attempt:
 			wrong = append(wrong, k.Path+" was not restarted")
 		case !j.concerned[k] && n.ID != k.ID:

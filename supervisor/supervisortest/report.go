@@ -17,11 +17,7 @@ func (tree *Tree) report() string {
 	if tree.isOver() {
 		fmt.Fprintf(&b, "the tree has ended: %v\n", tree.err)
 	} else {
-		b.WriteString("the tree:\n")
-		root := tree.Tree()
-		for n := range root.All() {
-			fmt.Fprintf(&b, "\t%-24s %s\n", n.Path, line(n))
-		}
+		fmt.Fprintf(&b, "the tree:\n\t%s\n", strings.ReplaceAll(tree.Tree().String(), "\n", "\n\t"))
 	}
 
 	seen := tree.Events.Events()
@@ -44,31 +40,11 @@ func (tree *Tree) report() string {
 	return strings.TrimRight(b.String(), "\n")
 }
 
-// line is what a listing says about a node, as far as it says something.
+// line is what a listing says about a node alone.
 func line(n *supervisor.Node) string {
-	var b strings.Builder
-	b.WriteString(n.State.String())
-	if !n.Ready {
-		b.WriteString(", not ready")
-	}
-	if n.Attempt > 0 {
-		fmt.Fprintf(&b, ", attempt %d", n.Attempt)
-	}
-	if n.Reason != 0 {
-		fmt.Fprintf(&b, ", reason %v", n.Reason)
-	}
-	if n.Waiting != "" {
-		fmt.Fprintf(&b, ", waits for %s", n.Waiting)
-	}
-	if n.Error != "" {
-		fmt.Fprintf(&b, ", error %q", firstLine(n.Error))
-	}
-	return b.String()
-}
-
-func firstLine(text string) string {
-	head, _, _ := strings.Cut(text, "\n")
-	return head
+	alone := *n
+	alone.Children = nil
+	return alone.String()
 }
 
 // dump is a report with the stacks of everything that still runs.
