@@ -1,5 +1,3 @@
-// Package persist will be the durable door to a supervisor: jobs that are on disk
-// when they are acknowledged, and that survive the end of the process.
-//
-// It holds no code yet.
+// Package persist is the durable door to a supervisor: jobs that are on disk when they
+// are acknowledged, and that survive the end of the process.
 package persist

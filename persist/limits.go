@@ -1,0 +1,44 @@
+package persist
+
+import "time"
+
+// The limits of what may be submitted.
+const (
+	// MaxPayload is how large a payload may be unless Config.MaxPayload says otherwise.
+	MaxPayload = 1 << 20
+	// MaxTags is how many tags a job may have.
+	MaxTags = 32
+	// MaxTagKey and MaxTagValue are how long the texts of a tag may be, in bytes.
+	MaxTagKey, MaxTagValue = 64, 256
+	// MaxKey is how long a key may be, in bytes.
+	MaxKey = 1024
+	// MaxName is how long the name of a type, a domain or a group may be, in bytes.
+	MaxName = 200
+	// MaxLabel is how long a label may be, in bytes.
+	MaxLabel = 1024
+	// MaxErrorText is how much is kept of the text of an error, in bytes.
+	MaxErrorText = 4096
+	// MaxBatch is how many jobs are stored together, all or none. A submission of more is
+	// stored in several parts.
+	MaxBatch = 10_000
+)
+
+// The defaults of a queue.
+const (
+	// DefaultWorkers is how many jobs run at a time.
+	DefaultWorkers = 4
+	// DefaultMaxRetries is how often a job is retried.
+	DefaultMaxRetries = 3
+	// DefaultHistory is how many jobs are remembered that have ended, of each kind of end.
+	DefaultHistory = 10_000
+	// DefaultDeadLetters is how many dead letters are kept.
+	DefaultDeadLetters = 100_000
+	// DefaultBacklog is how many jobs may have finished without that being durable, before
+	// no more are begun.
+	DefaultBacklog = 4096
+	// DefaultRelaxedDelay is for how long what was submitted as Relaxed may wait for its
+	// commit.
+	DefaultRelaxedDelay = 10 * time.Millisecond
+	// DefaultCrashes is in how many crashes a job may have run alone before it is parked.
+	DefaultCrashes = 3
+)
