@@ -23,6 +23,11 @@ var (
 	ErrGroup error = &cause{events.ReasonGroup, "taskvisor: the task is restarted with its group"}
 	// ErrReplaced means: another task takes its place.
 	ErrReplaced error = &cause{events.ReasonReplaced, "taskvisor: the task was replaced"}
+	// ErrCancelled means: somebody cancelled the job on whose behalf the task runs.
+	ErrCancelled error = &cause{events.ReasonCancelled, "taskvisor: the job was cancelled"}
+	// ErrSuperseded means: another job takes the place of the one on whose behalf the
+	// task runs.
+	ErrSuperseded error = &cause{events.ReasonSuperseded, "taskvisor: another job takes its place"}
 	// ErrReturned means: Run has returned, and what it left behind should end.
 	ErrReturned error = &cause{events.ReasonReturned, "taskvisor: the attempt has returned"}
 )

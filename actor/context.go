@@ -27,8 +27,10 @@ type ending struct {
 }
 
 // endings holds the one shared ending of each sentinel cause, by reason.
-var endings = func() (of [events.ReasonHelper + 1]*ending) {
-	for _, err := range []error{ErrShutdown, ErrStopped, ErrRemoved, ErrRestarted, ErrGroup, ErrReplaced, ErrReturned} {
+var endings = func() (of [events.ReasonSuperseded + 1]*ending) {
+	for _, err := range []error{
+		ErrShutdown, ErrStopped, ErrRemoved, ErrRestarted, ErrGroup, ErrReplaced, ErrReturned, ErrCancelled, ErrSuperseded,
+	} {
 		c := err.(*cause) //nolint:errorlint // the sentinels of this package
 		of[c.reason] = &ending{err: context.Canceled, cause: c, reason: c.reason}
 	}

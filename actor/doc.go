@@ -12,8 +12,8 @@
 // The context given to Run belongs to one attempt. It ends when the attempt is
 // told to stop, when it runs into its timeout, and when Run has returned. Then
 // [context.Cause] says why: [ErrShutdown], [ErrStopped], [ErrRemoved],
-// [ErrReplaced], [ErrRestarted], [ErrGroup], [ErrReturned], a [*TimeoutError],
-// a [*StallError], a [*NotReadyError], or the error of a helper goroutine that
+// [ErrReplaced], [ErrRestarted], [ErrGroup], [ErrCancelled], [ErrSuperseded],
+// [ErrReturned], a [*TimeoutError], a [*StallError], a [*NotReadyError], or the error of a helper goroutine that
 // failed.
 //
 // From the context a task reaches its own identity ([FromContext]), its logger

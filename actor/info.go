@@ -21,6 +21,8 @@ type Info struct {
 	Name       string
 	Attempt    int // from 1
 	Generation int // from 1; more after an attempt was abandoned or left by runtime.Goexit
+	// Job is the stored job on whose behalf the task runs, or nil, see Described.
+	Job *events.Job
 }
 
 // FromContext returns the identity of the task whose context ctx is or derives
@@ -34,7 +36,7 @@ func FromContext(ctx context.Context) (info Info, ok bool) {
 }
 
 func (a *Attempt) info() Info {
-	return Info{
+	info := Info{
 		ID:         a.actor.ID(),
 		Path:       a.actor.Path(),
 		Pattern:    a.actor.parent.Pattern(),
@@ -42,6 +44,10 @@ func (a *Attempt) info() Info {
 		Attempt:    a.Number(),
 		Generation: a.Generation(),
 	}
+	if d, ok := a.actor.task.(Described); ok {
+		info.Job = d.Describe()
+	}
+	return info
 }
 
 // Current returns the attempt whose context ctx is or derives from, or nil. It

@@ -136,6 +136,8 @@ func TestTheTextOfACauseIsASentence(t *testing.T) {
 		{actor.ErrRemoved, "taskvisor: the task was removed"},
 		{actor.ErrRestarted, "taskvisor: the task was restarted"},
 		{actor.ErrGroup, "taskvisor: the task is restarted with its group"},
+		{actor.ErrCancelled, "taskvisor: the job was cancelled"},
+		{actor.ErrSuperseded, "taskvisor: another job takes its place"},
 		{actor.ErrReturned, "taskvisor: the attempt has returned"},
 	} {
 		if got := fmt.Sprint(c.cause); got != c.want {

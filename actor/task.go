@@ -1,6 +1,10 @@
 package actor
 
-import "context"
+import (
+	"context"
+
+	"github.com/taskvisor/taskvisor/events"
+)
 
 // Task is what runs. Run is called once per attempt, never twice at a time for
 // one spec (but for an abandonment that an event announced). It should return
@@ -10,6 +14,15 @@ import "context"
 // concurrently.
 type Task interface {
 	Run(ctx context.Context) error
+}
+
+// Described is a task that runs on behalf of a stored job. The events about it say which.
+type Described interface {
+	Task
+	// Describe returns the job, which is not changed any more. It is called for each
+	// event and each Info, by any goroutine and with a supervisor's lock held: it only
+	// returns what was made before.
+	Describe() *events.Job
 }
 
 // Func is a function that is a task.

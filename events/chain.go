@@ -2,9 +2,9 @@ package events
 
 const (
 	// chunkSize is how many events fit into 8 KiB, which the allocator has in stock.
-	chunkSize = 48
+	chunkSize = 46
 	// maxSpare bounds the memory that a queue keeps after a burst: room for some
-	// 2,000 events.
+	// 1,500 events.
 	maxSpare = 32
 )
 

@@ -46,7 +46,10 @@
 //
 // Seq, At and Kind are always set, the others as follows. Those in parentheses are
 // set when there is something to say. The kinds about a task also set Generation,
-// and a supervisor has an ID only below another one. Those that set Path set Pattern.
+// and Job if it runs on behalf of a stored job, and a supervisor has an ID only below
+// another one. Those that set Path set Pattern. For what is told of a stored job Path is
+// that of its queue; for job_started and job_progressed it is that of the task that runs
+// it, which an ID tells too.
 //
 //	supervisor_started   (ID) Path, Elapsed: since it was run
 //	supervisor_stopping  (ID) Path (Err: the failure that ends it)
@@ -67,6 +70,26 @@
 //	task_returned        ID Path Attempt Exit (Err: what it returned), Elapsed: since the attempt started
 //	task_finished        ID Path Attempt Outcome (Reason) (Err), Elapsed: since it was added
 //	task_removed         ID Path
+//	job_submitted        Path Job (Delay: when it is not to run at once)
+//	batch_submitted      Path (Job: with the Type, when all have the same), Count: how many were stored
+//	job_upgraded         Path Job, with the priority that it has now
+//	job_started          Path Job, Elapsed: how long it had been ready
+//	job_progressed       Path Job, with Progress and Message
+//	job_retry_scheduled  Path Job Delay Exit (Err), Elapsed: of the attempt, Count: failures
+//	job_snoozed          Path Job Delay
+//	job_released         Path Job (Reason)
+//	job_completed        Path Job, Elapsed: of the attempt
+//	job_failed           Path Job (Exit) Err, Elapsed: of the attempt
+//	job_dead_lettered    Path Job (Exit) (Err), Elapsed: of the attempt, Count: failures
+//	job_cancelled        Path Job
+//	job_superseded       Path Job
+//	job_expired          Path Job, Elapsed: since it was submitted
+//	job_parked           Path Job (Err)
+//	job_revived          Path Job
+//	job_type_unknown     Path Job: with the Type alone, Count: how many wait
+//	store_opened         Path, Elapsed: how long that took, Count: jobs found
+//	store_failed         Path Err, Count: steps of the commit
+//	store_recovered      Path
 //	events_lost          Subscriber, Count: events lost
 //	subscriber_panicked  Subscriber, Count: panics, Err: the last as a *HandlerPanic
 package events

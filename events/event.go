@@ -61,19 +61,22 @@ type Event struct {
 	// Subscriber is the name of the subscriber that an EventsLost or a
 	// SubscriberPanicked is about.
 	Subscriber string
+	// Job is the stored job that the event is about, or nil. It is shared by all who
+	// see the event, so nobody may change it.
+	Job *Job
 }
 
 // LogValue returns the group of the fields that are said, under the keys seq,
-// kind, path, id, attempt, generation, key, exit, outcome, reason, delay, elapsed,
-// count, error and subscriber, in that order. The keys are stable. At is left to
-// the log record's own time.
+// kind, path, id, attempt, generation, key, job, exit, outcome, reason, delay,
+// elapsed, count, error and subscriber, in that order. The keys are stable; job is a
+// group, as [Job.LogValue] says. At is left to the log record's own time.
 func (e Event) LogValue() slog.Value { return slog.GroupValue(e.said()...) }
 
 // String returns the event in one line for people, such as
 //
 //	#7 retry_scheduled /app/db id=3 attempt=2 delay=400ms error="connection refused"
 //
-// Of an error with several lines it has the first.
+// Of an error with several lines it has the first, and of a job the number and the type.
 func (e Event) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "#%d %v", e.Seq, e.Kind)
@@ -85,6 +88,8 @@ func (e Event) String() string {
 		case "error":
 			line, _, _ := strings.Cut(e.Err.Error(), "\n")
 			b.WriteString(" error=" + strconv.Quote(line))
+		case "job":
+			b.WriteString(" " + e.Job.String())
 		default:
 			fmt.Fprintf(&b, " %s=%v", a.Key, a.Value)
 		}
@@ -95,7 +100,7 @@ func (e Event) String() string {
 // said returns the fields that are said. Zero means not said, but for the two
 // durations that their kind always states.
 func (e Event) said() []slog.Attr {
-	as := make([]slog.Attr, 0, 15)
+	as := make([]slog.Attr, 0, 16)
 	say := func(yes bool, a slog.Attr) {
 		if yes {
 			as = append(as, a)
@@ -108,10 +113,11 @@ func (e Event) said() []slog.Attr {
 	say(e.Attempt != 0, slog.Int("attempt", e.Attempt))
 	say(e.Generation != 0, slog.Int("generation", e.Generation))
 	say(e.Key != "", slog.String("key", e.Key))
+	say(e.Job != nil, slog.Any("job", e.Job))
 	say(e.Exit != 0, slog.String("exit", e.Exit.String()))
 	say(e.Outcome != 0, slog.String("outcome", e.Outcome.String()))
 	say(e.Reason != 0, slog.String("reason", e.Reason.String()))
-	say(e.Delay != 0 || e.Kind == RetryScheduled, slog.Duration("delay", e.Delay))
+	say(e.Delay != 0 || e.Kind == RetryScheduled || e.Kind == JobRetryScheduled, slog.Duration("delay", e.Delay))
 	say(e.Elapsed != 0 || e.Kind == AttemptEnded, slog.Duration("elapsed", e.Elapsed))
 	say(e.Count != 0, slog.Uint64("count", e.Count))
 	say(e.Err != nil, slog.Any("error", e.Err))

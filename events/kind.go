@@ -50,6 +50,48 @@ const (
 	TaskFinished
 	// TaskRemoved means: a supervisor has forgotten a task, and its name is free.
 	TaskRemoved
+	// JobSubmitted means: a job was stored.
+	JobSubmitted
+	// BatchSubmitted means: several jobs were submitted together, and those that are new were stored.
+	BatchSubmitted
+	// JobUpgraded means: a job was submitted that is there already, which has raised the priority of
+	// the one that is.
+	JobUpgraded
+	// JobStarted means: a job was claimed and given to its handler.
+	JobStarted
+	// JobProgressed means: a job said how far it has come.
+	JobProgressed
+	// JobRetryScheduled means: an attempt at a job failed, and another one follows after a delay.
+	JobRetryScheduled
+	// JobSnoozed means: a job put itself off.
+	JobSnoozed
+	// JobReleased means: a job went back to the queue, and its attempt is not counted. Reason
+	// says why.
+	JobReleased
+	// JobCompleted means: a job is done.
+	JobCompleted
+	// JobFailed means: a job failed for good: it is not worth another attempt.
+	JobFailed
+	// JobDeadLettered means: a job failed, and no retry is left.
+	JobDeadLettered
+	// JobCancelled means: somebody cancelled a job, and it will not run any more.
+	JobCancelled
+	// JobSuperseded means: another job took the place of one.
+	JobSuperseded
+	// JobExpired means: a job waited for longer than it was worth, and will not run.
+	JobExpired
+	// JobParked means: a job was set aside until somebody releases it. Err says why.
+	JobParked
+	// JobRevived means: a dead letter, or a job that was set aside, was put back into the queue.
+	JobRevived
+	// JobTypeUnknown means: jobs wait of a type for which there is no handler.
+	JobTypeUnknown
+	// StoreOpened means: a store of jobs is open.
+	StoreOpened
+	// StoreFailed means: a commit to a store of jobs failed.
+	StoreFailed
+	// StoreRecovered means: commits to a store of jobs succeed again.
+	StoreRecovered
 	// EventsLost means: events did not fit into a subscriber's queue. Only that
 	// subscriber is told, whatever its Kinds.
 	EventsLost
@@ -78,6 +120,26 @@ var kinds = label.Table[Kind]{Type: "kind", Labels: []string{
 	TaskReturned:       "task_returned",
 	TaskFinished:       "task_finished",
 	TaskRemoved:        "task_removed",
+	JobSubmitted:       "job_submitted",
+	BatchSubmitted:     "batch_submitted",
+	JobUpgraded:        "job_upgraded",
+	JobStarted:         "job_started",
+	JobProgressed:      "job_progressed",
+	JobRetryScheduled:  "job_retry_scheduled",
+	JobSnoozed:         "job_snoozed",
+	JobReleased:        "job_released",
+	JobCompleted:       "job_completed",
+	JobFailed:          "job_failed",
+	JobDeadLettered:    "job_dead_lettered",
+	JobCancelled:       "job_cancelled",
+	JobSuperseded:      "job_superseded",
+	JobExpired:         "job_expired",
+	JobParked:          "job_parked",
+	JobRevived:         "job_revived",
+	JobTypeUnknown:     "job_type_unknown",
+	StoreOpened:        "store_opened",
+	StoreFailed:        "store_failed",
+	StoreRecovered:     "store_recovered",
 	EventsLost:         "events_lost",
 	SubscriberPanicked: "subscriber_panicked",
 }}

@@ -28,12 +28,14 @@ const (
 	ReasonReturned
 	// ReasonHelper means: one of its helper goroutines failed.
 	ReasonHelper
+	// ReasonCancelled means: somebody cancelled the job that it runs for.
+	ReasonCancelled
 
 	// ReasonBusy means: it was to be dropped if its key had no free place.
 	ReasonBusy
 	// ReasonFull means: there was no room left to wait in.
 	ReasonFull
-	// ReasonSuperseded means: another took its place at the head of the queue.
+	// ReasonSuperseded means: another took its place, at the head of the queue or for good.
 	ReasonSuperseded
 	// ReasonWithdrawn means: somebody cancelled it before it had its turn.
 	ReasonWithdrawn
@@ -56,6 +58,7 @@ var reasons = label.Table[Reason]{Type: "reason", Unsaid: true, Labels: []string
 	ReasonStalled:    "stalled",
 	ReasonReturned:   "returned",
 	ReasonHelper:     "helper",
+	ReasonCancelled:  "cancelled",
 	ReasonBusy:       "busy",
 	ReasonFull:       "full",
 	ReasonSuperseded: "superseded",

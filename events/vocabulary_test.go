@@ -135,6 +135,31 @@ func TestAnEventSaysWhatIsSaidAndNothingElse(t *testing.T) {
 			`e.seq=3 e.kind=task_stuck e.path=/db e.error="stuck\ngoroutine 7"`,
 		},
 		{
+			"a job is a number and a type in a line, and a group in a log",
+			events.Event{
+				Seq: 5, Kind: events.JobRetryScheduled, Path: "/app/queue", Count: 1,
+				Job: &events.Job{ID: 42, Type: "media/resize", Key: "k", Attempt: 1, Tags: []events.Tag{{Key: "tenant", Value: "a"}}},
+			},
+			`#5 job_retry_scheduled /app/queue job=42 type=media/resize delay=0s count=1`,
+			`e.seq=5 e.kind=job_retry_scheduled e.path=/app/queue e.job.id=42 e.job.type=media/resize e.job.key=k` +
+				` e.job.priority=0 e.job.attempt=1 e.job.tags.tenant=a e.delay=0s e.count=1`,
+		},
+		{
+			"a job says all that it has to say",
+			events.Event{Seq: 6, Kind: events.JobProgressed, Job: &events.Job{
+				ID: 1, Type: "t", Domain: "d", Key: "k", Label: "l", Group: "g", Priority: 7, Attempt: 2, Progress: 0.5, Message: "half",
+			}},
+			`#6 job_progressed job=1 type=t`,
+			`e.seq=6 e.kind=job_progressed e.job.id=1 e.job.type=t e.job.domain=d e.job.key=k e.job.label=l e.job.group=g` +
+				` e.job.priority=7 e.job.attempt=2 e.job.progress=0.5 e.job.message=half`,
+		},
+		{
+			"all jobs of a type have no number",
+			events.Event{Seq: 7, Kind: events.JobTypeUnknown, Job: &events.Job{Type: "t"}, Count: 3},
+			`#7 job_type_unknown type=t count=3`,
+			`e.seq=7 e.kind=job_type_unknown e.job.id=0 e.job.type=t e.job.priority=0 e.count=3`,
+		},
+		{
 			"a loss names its subscriber",
 			events.Event{Seq: 4, Kind: events.EventsLost, Count: 12, Subscriber: "audit"},
 			`#4 events_lost count=12 subscriber=audit`,

@@ -170,6 +170,9 @@ func (c *child) event(k events.Kind, now time.Time) *events.Event {
 	e := c.run.blank()
 	e.Kind, e.At, e.ID, e.Path, e.Pattern = k, now, c.ID(), c.Path(), c.row().pattern
 	e.Attempt, e.Generation = int(c.attempts), int(c.generation)
+	if c.set.described {
+		e.Job = c.Task().(actor.Described).Describe()
+	}
 	return e
 }
 

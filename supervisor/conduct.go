@@ -68,7 +68,7 @@ func (r *run) conduct(ctx context.Context) error {
 func (r *run) step(now time.Time) (until time.Time, over bool) {
 	defer r.noteState(now)
 	if !r.lame.IsZero() && r.stop == nil {
-		if lame := r.lameUntil(); now.Before(lame) {
+		if lame := r.lameUntil(); now.Before(lame) && !r.deserted() {
 			until = lame
 		} else {
 			r.beginStop(nil, r.ordered(), now)
@@ -173,6 +173,9 @@ func (r *run) lameUntil() time.Time {
 	deadline := r.s.deadline(r.asked, r.again)
 	return within(r.lame, deadline.Add(-deadline.Sub(r.asked)/10))
 }
+
+// deserted says that there is nothing to serve: nobody is inside, and nobody is let in.
+func (r *run) deserted() bool { return r.guard != nil && r.alive == 0 && r.dynamic == 0 }
 
 // ordered says whether the children stop one after the other.
 func (r *run) ordered() bool { return r.cfg.Strategy != OneForOne }

@@ -47,7 +47,8 @@ type Config struct {
 	// catch up.
 	StopTimeout time.Duration
 	// LameDuck is how long a stop waits before it stops anything: not ready
-	// any more, but still serving. Zero means not at all.
+	// any more, but still serving. Zero means not at all. A supervisor with a door
+	// waits at most that long for those inside to finish, see NewGuarded.
 	LameDuck time.Duration
 	// Bus is where events go; nil means the parent's. Run drains it at the end of
 	// a tree, but never closes it. It tells the figures of its subscribers itself:
@@ -269,6 +270,8 @@ func (s *Supervisor) Resolve(spec actor.Spec) actor.Spec {
 type settings struct {
 	rules policy.Rules
 	head  *Supervisor // of a family, else nil
+	// described: the task is an actor.Described.
+	described bool
 	// budgetHeals: a healthy run gives back the retry budget.
 	budgetHeals bool
 	terms       actor.Terms
@@ -277,13 +280,13 @@ type settings struct {
 
 // resolve fills in what spec leaves open.
 func (d *Defaults) resolve(spec actor.Spec) *settings {
-	head := headOf(spec.Task)
+	head, described := headOf(spec.Task), isDescribed(spec.Task)
 	spec.Name, spec.Task = "", nil // of one child only: it shall not be kept for the others
 	given := spec
 	if head != nil {
 		d = &Defaults{Backoff: d.Backoff, ResetAfter: d.ResetAfter, StartTimeout: head.startBound()}
 	}
-	set := &settings{given: given, head: head, budgetHeals: spec.ResetAfter != 0 || d.ResetAfter != 0}
+	set := &settings{given: given, head: head, described: described, budgetHeals: spec.ResetAfter != 0 || d.ResetAfter != 0}
 	if spec.Backoff.IsZero() {
 		spec.Backoff = d.Backoff
 	}
@@ -306,6 +309,11 @@ func (d *Defaults) resolve(spec actor.Spec) *settings {
 	return set
 }
 
+func isDescribed(t actor.Task) bool {
+	_, described := t.(actor.Described)
+	return described
+}
+
 // startBound is how long a start may take that leaves each declared child the
 // time that its own settings give it.
 func (s *Supervisor) startBound() time.Duration {
@@ -323,7 +331,7 @@ func (s *Supervisor) startBound() time.Duration {
 // given, field by field, because a Backoff may hold a function. Families share
 // nothing.
 func (set *settings) fits(spec *actor.Spec) bool {
-	if _, family := spec.Task.(Family); family {
+	if _, family := spec.Task.(Family); family || isDescribed(spec.Task) != set.described {
 		return false
 	}
 	g := &set.given

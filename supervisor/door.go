@@ -34,7 +34,8 @@ type Guard interface {
 }
 
 // NewGuarded returns a supervisor with a door. It is like one made by New in every other
-// way.
+// way but for its LameDuck, which is a time for those inside to finish while nobody is
+// let in: it is over as soon as no child is left, since there is nothing to serve then.
 func NewGuarded(cfg Config, k Keeper) *Supervisor {
 	s := New(cfg)
 	s.keeper = k
@@ -65,6 +66,14 @@ func (d *Door) Unlock() { d.run.unlock() }
 
 // Path returns the path of the supervisor.
 func (d *Door) Path() string { return d.run.name() }
+
+// Bus returns the bus that the run publishes on. It may be nil, which is a bus too. It
+// needs no lock, but what is published with it held stands in the order of what is
+// decided.
+func (d *Door) Bus() *events.Bus { return d.run.env.bus }
+
+// Wants reports whether anyone on the run's bus subscribes to k. It needs no lock.
+func (d *Door) Wants(k events.Kind) bool { return d.run.wants(k) }
 
 // Prepare gives a task its identity and its handle, and does nothing else. One without a
 // name is called by its number. It returns a *SpecError for what the spec says. It needs

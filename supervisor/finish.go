@@ -64,7 +64,7 @@ func (r *run) childEnded(c *child, o *actor.Outcome, now time.Time) {
 	if r.cfg.EndWhenEmpty && o.Kind == events.Failed {
 		r.keepFailure(c, o)
 	}
-	if r.group != nil || r.unready == c || r.starting != nil || r.cfg.EndWhenEmpty {
+	if r.group != nil || r.unready == c || r.starting != nil || r.cfg.EndWhenEmpty || !r.lame.IsZero() && r.deserted() {
 		r.poke()
 	}
 	if r.guard != nil && !c.declared {

@@ -147,6 +147,15 @@ func (s *Supervisor) setUp(up bool) {
 	}
 }
 
+// Bus returns the bus that the present run publishes on. It is nil, which is a bus too,
+// when there is no run or nobody listens to it.
+func (s *Supervisor) Bus() *events.Bus {
+	if r := s.current.Load(); r != nil {
+		return r.env.bus
+	}
+	return nil
+}
+
 // SetConcurrency changes the limit of attempts that may run at a time in this
 // tree, from now on and for the present run. Attempts above a lowered limit
 // finish. It needs a Config with a Concurrency, and changes only that: the limits

@@ -169,6 +169,106 @@ var lines = []row{
 		`rejected    /app/deploys/build-2  key="main" reason=superseded`,
 	},
 	{
+		"a job is submitted with its number, its type and how people call it",
+		events.Event{Kind: events.JobSubmitted, Path: "/app/queue", Delay: time.Minute, Job: &events.Job{ID: 42, Type: "media/resize", Key: "cat", Label: "the cat"}},
+		`submitted   /app/queue  job=42 type=media/resize key="cat" label="the cat" delay=1m0s`,
+	},
+	{
+		"a type cannot reach the terminal by its control characters",
+		events.Event{Kind: events.JobUpgraded, Path: "/app/queue", Job: &events.Job{ID: 42, Type: "a\x1b[2J"}},
+		`upgraded    /app/queue  job=42 type="a\x1b[2J"`,
+	},
+	{
+		"a batch counts its jobs",
+		events.Event{Kind: events.BatchSubmitted, Path: "/app/queue", Count: 1000},
+		`batch       /app/queue  jobs=1000`,
+	},
+	{
+		"a job is claimed after a wait",
+		events.Event{Kind: events.JobStarted, Path: "/app/queue/workers/42", Elapsed: time.Second, Job: &events.Job{ID: 42, Type: "t", Attempt: 2}},
+		`claimed     /app/queue/workers/42  job=42 type=t attempt=2 elapsed=1s`,
+	},
+	{
+		"a job says how far it has come",
+		events.Event{Kind: events.JobProgressed, Path: "/app/queue/workers/42", Job: &events.Job{ID: 42, Type: "t", Attempt: 2, Progress: 0.405, Message: "page 4"}},
+		`progress    /app/queue/workers/42  job=42 type=t attempt=2 done=40% message="page 4"`,
+	},
+	{
+		"a job that is to be retried says why, since nobody else does",
+		events.Event{Kind: events.JobRetryScheduled, Path: "/app/queue", Exit: policy.Failed, Delay: time.Second, Elapsed: time.Millisecond, Count: 2, Err: errRefused, Job: &events.Job{ID: 42, Type: "t", Attempt: 2}},
+		`will retry  /app/queue  job=42 type=t attempt=2 delay=1s elapsed=1ms failures=2 error="connection refused"`,
+	},
+	{
+		"a job snoozes for a while",
+		events.Event{Kind: events.JobSnoozed, Path: "/app/queue", Delay: time.Hour, Job: &events.Job{ID: 42, Type: "t"}},
+		`snoozed     /app/queue  job=42 type=t delay=1h0m0s`,
+	},
+	{
+		"a job is released for a reason",
+		events.Event{Kind: events.JobReleased, Path: "/app/queue", Reason: events.ReasonShutdown, Job: &events.Job{ID: 42, Type: "t"}},
+		`released    /app/queue  job=42 type=t reason=shutdown`,
+	},
+	{
+		"a job is done after a while",
+		events.Event{Kind: events.JobCompleted, Path: "/app/queue", Elapsed: time.Second, Job: &events.Job{ID: 42, Type: "t"}},
+		`job done    /app/queue  job=42 type=t elapsed=1s`,
+	},
+	{
+		"a job fails with its error",
+		events.Event{Kind: events.JobFailed, Path: "/app/queue", Elapsed: time.Second, Err: errRefused, Job: &events.Job{ID: 42, Type: "t"}},
+		`job failed  /app/queue  job=42 type=t elapsed=1s error="connection refused"`,
+	},
+	{
+		"a dead letter says how often it has failed",
+		events.Event{Kind: events.JobDeadLettered, Path: "/app/queue", Elapsed: time.Second, Count: 5, Err: errRefused, Job: &events.Job{ID: 42, Type: "t"}},
+		`job dead    /app/queue  job=42 type=t elapsed=1s failures=5 error="connection refused"`,
+	},
+	{
+		"a job is cancelled",
+		events.Event{Kind: events.JobCancelled, Path: "/app/queue", Job: &events.Job{ID: 42, Type: "t"}},
+		`cancelled   /app/queue  job=42 type=t`,
+	},
+	{
+		"a job is superseded",
+		events.Event{Kind: events.JobSuperseded, Path: "/app/queue", Job: &events.Job{ID: 42, Type: "t"}},
+		`superseded  /app/queue  job=42 type=t`,
+	},
+	{
+		"a job expires at some age",
+		events.Event{Kind: events.JobExpired, Path: "/app/queue", Elapsed: time.Hour, Job: &events.Job{ID: 42, Type: "t"}},
+		`expired     /app/queue  job=42 type=t elapsed=1h0m0s`,
+	},
+	{
+		"a job is parked for an error",
+		events.Event{Kind: events.JobParked, Path: "/app/queue", Err: errRefused, Job: &events.Job{ID: 42, Type: "t"}},
+		`parked      /app/queue  job=42 type=t error="connection refused"`,
+	},
+	{
+		"a job is revived",
+		events.Event{Kind: events.JobRevived, Path: "/app/queue", Job: &events.Job{ID: 42, Type: "t"}},
+		`revived     /app/queue  job=42 type=t`,
+	},
+	{
+		"jobs of a type have no handler, and no number",
+		events.Event{Kind: events.JobTypeUnknown, Path: "/app/queue", Count: 7, Job: &events.Job{Type: "t"}},
+		`no handler  /app/queue  type=t jobs=7`,
+	},
+	{
+		"a store opens with its jobs",
+		events.Event{Kind: events.StoreOpened, Path: "/app/queue", Elapsed: time.Second, Count: 7},
+		`store up    /app/queue  elapsed=1s jobs=7`,
+	},
+	{
+		"a store fails with the steps of a commit",
+		events.Event{Kind: events.StoreFailed, Path: "/app/queue", Count: 7, Err: errRefused},
+		`store down  /app/queue  steps=7 error="connection refused"`,
+	},
+	{
+		"a store is well again",
+		events.Event{Kind: events.StoreRecovered, Path: "/app/queue"},
+		`store well  /app/queue`,
+	},
+	{
 		"losses are those of a subscriber",
 		events.Event{Kind: events.EventsLost, Seq: 90, Subscriber: "console", Count: 12},
 		`lost        subscriber "console"  events=12`,
@@ -267,6 +367,9 @@ func TestColours(t *testing.T) {
 		{"a failed task is red", events.Event{Kind: events.TaskFinished, Outcome: events.Failed}, red + "finished" + plain},
 		{"a stopped task is neither", events.Event{Kind: events.TaskFinished, Outcome: events.Stopped}, "  finished    /a"},
 		{"a retry is yellow", events.Event{Kind: events.RetryScheduled, Count: 1}, yellow + "retrying" + plain},
+		{"a job that failed is red", events.Event{Kind: events.JobFailed}, red + "job failed" + plain},
+		{"a dead letter is red", events.Event{Kind: events.JobDeadLettered}, red + "job dead" + plain},
+		{"a job that is done is green", events.Event{Kind: events.JobCompleted}, green + "job done" + plain},
 		{"an ordinary start has no colour", events.Event{Kind: events.AttemptStarted}, "  started     /a"},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {

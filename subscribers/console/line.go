@@ -40,27 +40,69 @@ func (w *Writer) appendLine(b []byte, e *events.Event) []byte {
 
 	// And what there is to say about it.
 	d := details{b: b}
-	d.addNumber("attempt", uint64(e.Attempt), e.Attempt > 0)
+	d.addJob(e.Job)
+	d.addNumber("attempt", uint64(attemptOf(e)), attemptOf(e) > 0)
 	d.addNumber("generation", uint64(e.Generation), e.Generation > 1) // the first is nothing special
-	if e.Key != "" {
-		d.add("key", strconv.Quote(e.Key), true)
-	}
-	d.add("exit", e.Exit, e.Exit != 0 && e.Kind != events.AttemptEnded && e.Kind != events.RetryScheduled)
+	d.addQuoted("key", e.Key)
+	d.add("exit", e.Exit, e.Exit != 0 && e.Kind != events.AttemptEnded && e.Kind != events.RetryScheduled && e.Kind != events.JobRetryScheduled)
 	d.add("outcome", e.Outcome, e.Outcome != 0)
 	d.add("reason", e.Reason, e.Reason != 0)
-	d.add("delay", rounded(e.Delay), e.Delay != 0 || e.Kind == events.RetryScheduled)
+	d.add("delay", rounded(e.Delay), e.Delay != 0 || e.Kind == events.RetryScheduled || e.Kind == events.JobRetryScheduled)
 	d.add("elapsed", rounded(e.Elapsed), e.Elapsed != 0 || e.Kind == events.AttemptEnded)
 	d.addNumber(keyOfCount(said), e.Count, e.Count != 0)
 	if e.Err != nil && e.Kind != events.RetryScheduled { // the attempt's line has it
 		d.add("error", strconv.Quote(firstLine(e.Err)), true)
 	}
+	d.addCourse(e)
 	return append(d.b, '\n')
+}
+
+// attemptOf is the job's where the task has none, or is not said.
+func attemptOf(e *events.Event) int {
+	if e.Attempt == 0 && e.Job != nil {
+		return e.Job.Attempt
+	}
+	return e.Attempt
 }
 
 // details are the key=value part of a line.
 type details struct {
 	b    []byte
 	some bool
+}
+
+// addJob adds which job it is about. What its owner has named it stands in quotes.
+func (d *details) addJob(j *events.Job) {
+	if j == nil {
+		return
+	}
+	d.addNumber("job", j.ID, j.ID != 0)
+	d.addText("type", j.Type)
+	d.addQuoted("key", j.Key)
+	d.addQuoted("label", j.Label)
+}
+
+// addCourse adds how far a job has come.
+func (d *details) addCourse(e *events.Event) {
+	if e.Job == nil || e.Kind != events.JobProgressed {
+		return
+	}
+	d.add("done", fmt.Sprintf("%.0f%%", 100*e.Job.Progress), true)
+	d.addQuoted("message", e.Job.Message)
+}
+
+// addText adds a word as it is, or in quotes if it could be taken for something else.
+func (d *details) addText(key, text string) {
+	if strings.ContainsFunc(text, func(c rune) bool { return c == '"' || c == ' ' || !strconv.IsPrint(c) }) {
+		text = strconv.Quote(text)
+	}
+	d.add(key, text, text != "")
+}
+
+func (d *details) addQuoted(key, text string) {
+	if text != "" {
+		d.add(key, strconv.Quote(text), true)
+	}
 }
 
 func (d *details) add(key string, value any, said bool) {

@@ -26,6 +26,13 @@
 //	taskvisor.attempt     from 1
 //	taskvisor.generation  from 1; more after an attempt that was abandoned or left by runtime.Goexit
 //
+// and if it is an attempt at a stored job, whose type then stands in the name in place of
+// the pattern, such as "run media/resize",
+//
+//	taskvisor.job.id       its number in its store
+//	taskvisor.job.type     which handler it is for
+//	taskvisor.job.attempt  from 1, over all runs of the program
+//
 // and at its end
 //
 //	taskvisor.exit         how the attempt ended: a label of policy.Exit
@@ -92,6 +99,9 @@ const (
 	IDKey         = attribute.Key("taskvisor.id")
 	AttemptKey    = attribute.Key("taskvisor.attempt")
 	GenerationKey = attribute.Key("taskvisor.generation")
+	JobIDKey      = attribute.Key("taskvisor.job.id")
+	JobTypeKey    = attribute.Key("taskvisor.job.type")
+	JobAttemptKey = attribute.Key("taskvisor.job.attempt")
 	ExitKey       = attribute.Key("taskvisor.exit")
 	RetryAfterKey = attribute.Key("taskvisor.retry_after")
 	LinkKey       = attribute.Key("taskvisor.link")
@@ -145,7 +155,7 @@ func (t *Tracer) Around(ctx context.Context, at actor.Info) (values context.Cont
 	}
 
 	began := time.Now()
-	traced, span := t.open().Start(ctx, "run "+at.Pattern, t.options(at, began, before, outer)...)
+	traced, span := t.open().Start(ctx, "run "+subjectOf(at), t.options(at, began, before, outer)...)
 	if !span.IsRecording() {
 		return traced, nil // which keeps what is below unsampled
 	}
@@ -158,6 +168,14 @@ func (t *Tracer) Around(ctx context.Context, at actor.Info) (values context.Cont
 		t.before.put(at.ID, here)
 		end(span, began, res)
 	}
+}
+
+// subjectOf is what is run, of which there is one of few.
+func subjectOf(at actor.Info) string {
+	if at.Job != nil && at.Job.Type != "" {
+		return valid(at.Job.Type)
+	}
+	return at.Pattern
 }
 
 func (t *Tracer) open() trace.Tracer {
@@ -180,7 +198,7 @@ var (
 
 // options says how the span begins.
 func (t *Tracer) options(at actor.Info, began time.Time, before place, outer trace.SpanContext) []trace.SpanStartOption {
-	options := make([]trace.SpanStartOption, 0, 6)
+	options := make([]trace.SpanStartOption, 0, 7)
 	options = append(options, internalKind, trace.WithTimestamp(began), trace.WithAttributes(
 		PathKey.String(at.Path),
 		TaskKey.String(at.Pattern),
@@ -188,6 +206,13 @@ func (t *Tracer) options(at actor.Info, began time.Time, before place, outer tra
 		AttemptKey.Int(at.Attempt),
 		GenerationKey.Int(at.Generation),
 	))
+	if j := at.Job; j != nil {
+		options = append(options, trace.WithAttributes(
+			JobIDKey.Int64(int64(j.ID)), //nolint:gosec // a number is given in order, and there are not that many
+			JobTypeKey.String(valid(j.Type)),
+			JobAttemptKey.Int(j.Attempt),
+		))
+	}
 	if before.span.IsValid() && before.attempt < at.Attempt {
 		options = append(options, trace.WithLinks(trace.Link{
 			SpanContext: before.span,

@@ -76,6 +76,27 @@ func TestTasksThatWereAddedShareAName(t *testing.T) {
 	})
 }
 
+// resize is an attempt at a stored job.
+type resize struct{ job *events.Job }
+
+func (resize) Run(context.Context) error { return nil }
+func (r resize) Describe() *events.Job   { return r.job }
+
+func TestAnAttemptAtAJobIsNamedForItsType(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab()
+		if err := l.runs(t, actor.Spec{Name: "42", Task: resize{&events.Job{ID: 42, Type: "media/resize", Attempt: 3}}}); err != nil {
+			t.Fatal(err)
+		}
+		same(t, lines(l.spans()), []string{"run media/resize 1 succeeded"})
+		attrs := l.spans()[0].Attributes
+		equal(t, "path", value(attrs, oteltrace.PathKey), "/app/42")
+		equal(t, "job", value(attrs, oteltrace.JobIDKey), "42")
+		equal(t, "type", value(attrs, oteltrace.JobTypeKey), "media/resize")
+		equal(t, "attempt", value(attrs, oteltrace.JobAttemptKey), "3")
+	})
+}
+
 func TestEachAttemptIsATraceLinkedToTheOneBefore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab()

@@ -17,6 +17,9 @@ const (
 	taskLabel       = "task"
 	subscriberLabel = "subscriber"
 	controllerLabel = "controller"
+	queueLabel      = "queue"
+	typeLabel       = "type"
+	outcomeLabel    = "outcome"
 )
 
 // Collector is a prometheus.Collector of what its sources report, and an
@@ -30,6 +33,9 @@ type Collector struct {
 	// BackoffBuckets are those of the pauses before retries. Empty means
 	// DelayBuckets.
 	BackoffBuckets []float64
+	// JobWaitBuckets and JobRunBuckets are those of how long stored jobs waited to be run,
+	// and of how long the attempts at them took. Empty means DurationBuckets.
+	JobWaitBuckets, JobRunBuckets []float64
 	// NativeHistogramBucketFactor makes native histograms beside the classic ones,
 	// for a Prometheus that scrapes them: each bucket is at most that much wider
 	// than the one below. It is more than 1, such as 1.1; zero means none.
@@ -128,7 +134,10 @@ func (c *Collector) Subscriber() events.Subscriber {
 	}
 	return events.Subscriber{
 		Name: "prometheus", Handler: c, Queue: queue, Silent: true,
-		Kinds: []events.Kind{events.AttemptEnded, events.RetryScheduled, events.TaskFinished},
+		Kinds: []events.Kind{
+			events.AttemptEnded, events.RetryScheduled, events.TaskFinished,
+			events.JobStarted, events.JobRetryScheduled, events.JobCompleted, events.JobFailed, events.JobDeadLettered,
+		},
 	}
 }
 

@@ -271,6 +271,74 @@ func TestAPatternThatIsReportedLateStopsBeingAStranger(t *testing.T) {
 	})
 }
 
+func TestDurationsOfJobsAreObservedByType(t *testing.T) {
+	c := collectorOf(t, supervisor.New(supervisor.Config{Name: "app"}))
+	c.Subscriber()
+	resize := &events.Job{ID: 42, Type: "media/resize"}
+	for _, e := range []events.Event{
+		{Kind: events.JobSubmitted, Job: resize, Elapsed: time.Hour},
+		{Kind: events.JobStarted, Job: resize, Elapsed: 3 * time.Second},
+		{Kind: events.JobRetryScheduled, Job: resize, Elapsed: 40 * time.Millisecond, Delay: time.Hour},
+		{Kind: events.JobRetryScheduled, Job: resize, Elapsed: 60 * time.Millisecond},
+		{Kind: events.JobCompleted, Job: resize, Elapsed: time.Minute},
+		{Kind: events.JobDeadLettered, Job: resize, Elapsed: time.Second},
+		{Kind: events.JobReleased, Job: resize, Elapsed: time.Second},
+		{Kind: events.JobFailed, Elapsed: time.Second},
+	} {
+		c.Handle(e)
+	}
+	scrape(t, register(t, c)).expect(t, figures{
+		`job_wait_seconds_count{type="media/resize"}`:                             1,
+		`job_wait_seconds_sum{type="media/resize"}`:                               3,
+		`job_wait_seconds_bucket{le="2",type="media/resize"}`:                     0,
+		`job_wait_seconds_bucket{le="10",type="media/resize"}`:                    1,
+		`job_run_seconds_count{outcome="retry",type="media/resize"}`:              2,
+		`job_run_seconds_sum{outcome="retry",type="media/resize"}`:                0.1,
+		`job_run_seconds_bucket{le="60",outcome="completed",type="media/resize"}`: 1,
+		`job_run_seconds_count{outcome="dead_letter",type="media/resize"}`:        1,
+		`job_run_seconds_count{outcome="failed",type="media/resize"}`:             0,
+		`job_run_seconds_count{outcome="failed",type="other"}`:                    1,
+	})
+}
+
+func TestTypesOfJobsAreBounded(t *testing.T) {
+	c := collectorOf(t, supervisor.New(supervisor.Config{Name: "app"}))
+	c.Subscriber()
+	const more = 500
+	for i := range prom.MaxTypes + more {
+		c.Handle(events.Event{Kind: events.JobStarted, Job: &events.Job{Type: fmt.Sprintf("type/%d", i)}})
+	}
+	c.Handle(events.Event{Kind: events.JobStarted, Job: &events.Job{Type: "\xff"}})
+	c.Handle(events.Event{Kind: events.JobStarted, Job: &events.Job{Type: "type/0"}})
+
+	got := gather(t, c).about("job_wait_seconds_count")
+	if want := prom.MaxTypes + 1; len(got) != want {
+		t.Errorf("%d types, want %d: those, and all others", len(got), want)
+	}
+	got.expect(t, figures{
+		`job_wait_seconds_count{type="type/0"}`:   2,
+		`job_wait_seconds_count{type="type/999"}`: 1,
+		`job_wait_seconds_count{type="other"}`:    more + 1,
+	})
+}
+
+func TestTheLabelsOfAQueueAreShown(t *testing.T) {
+	jobs := &events.Metric{Name: "queue_jobs", Help: "Jobs.", Labels: []string{"queue", "type", "state"}}
+	steps := &events.Metric{Name: "queue_steps_total", Help: "Steps.", Counter: true, Labels: []string{"queue", "kind", "result", "group"}}
+	mail := &source{metrics: []*events.Metric{jobs, steps}, figures: []figure{
+		{jobs, 3, []string{"mail", "send", "ready"}},
+		{steps, 7, []string{"mail", "claim", "ok", "tenant"}},
+	}}
+	scrape(t, register(t, collectorOf(t, mail))).equal(t, figures{
+		`queue_jobs{queue="mail",state="ready",type="send"}`:                      3,
+		`queue_steps_total{group="tenant",kind="claim",queue="mail",result="ok"}`: 7,
+	})
+	_, err := prom.New(mail, mail)
+	if err == nil || !strings.Contains(err.Error(), "give the queues different names") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestBucketsCanBeChosen(t *testing.T) {
 	c := &prom.Collector{AttemptBuckets: []float64{1, 2}, TaskBuckets: []float64{5, math.Inf(1)}, BackoffBuckets: []float64{0.25}}
 	if err := c.Add(supervisor.New(supervisor.Config{})); err != nil {
@@ -390,7 +458,11 @@ func TestTheSubscriberIsSoundAndAsksOnlyForWhatItUses(t *testing.T) {
 	if err := sub.Validate(); err != nil {
 		t.Error(err)
 	}
-	if want := []events.Kind{events.AttemptEnded, events.RetryScheduled, events.TaskFinished}; sub.Name != "prometheus" || !slices.Equal(sub.Kinds, want) {
+	want := []events.Kind{
+		events.AttemptEnded, events.RetryScheduled, events.TaskFinished,
+		events.JobStarted, events.JobRetryScheduled, events.JobCompleted, events.JobFailed, events.JobDeadLettered,
+	}
+	if sub.Name != "prometheus" || !slices.Equal(sub.Kinds, want) {
 		t.Errorf("%q wants %v", sub.Name, sub.Kinds)
 	}
 }

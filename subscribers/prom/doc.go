@@ -12,7 +12,7 @@
 //	prometheus.MustRegister(&metrics)
 //
 // Counters and gauges are read from the supervisors at each scrape and are exact,
-// whatever becomes of events. Three histograms of durations are fed by events, since
+// whatever becomes of events. Histograms of durations are fed by events, since
 // nothing keeps single durations; they miss what the subscriber has lost, which
 // taskvisor_subscriber_events_lost_total{subscriber="prometheus"} tells. Without the
 // subscriber there are no histograms and all else is the same: [New] makes a Collector
@@ -45,6 +45,7 @@
 //	per supervisor      10, and those of the pattern of its dynamic children
 //	per controller      17, none of them per key
 //	per subscriber       4
+//	per type of jobs    75, with the histograms, once one has been run
 //
 // A supervisor in a tree is a task of the one above and has those series too. A tree of
 // one supervisor with ten tasks and the subscriber makes 11·72 + 10 + 4 = 806 series.
@@ -53,6 +54,11 @@
 // follow are counted with its dynamic ones: their figures are there, but not by name. A
 // thousand tasks are 29,000 series, or 72,000 with histograms, which is much for one
 // process. Children that nobody needs to tell apart are better added at run time.
+//
+// The label type is that of a stored job. The first [MaxTypes] that are seen are told
+// apart; jobs of all others are observed as type="other". Of single jobs, of their keys
+// and of their groups there is nothing. The tasks that run them are dynamic: their figures
+// are those of a pattern such as "/app/queue/workers/*".
 //
 // Events may come from elsewhere, when the subscriber is put on a bus that other trees
 // use. Of the patterns that no source reports, [MaxUnreported] have histograms of

@@ -14,7 +14,7 @@ type DuplicateError struct {
 	// Series is what both report, in the notation of Prometheus.
 	Series string
 	// Label is the first of its labels, which should have told them apart: "task",
-	// "supervisor", "controller" or "subscriber".
+	// "supervisor", "controller", "queue" or "subscriber".
 	Label string
 	// Sources are the places of the two among all that were added, from 1.
 	Sources [2]int
@@ -28,6 +28,8 @@ func (e *DuplicateError) Error() string {
 		which = "the subscribers"
 	case controllerLabel:
 		which = "the controllers"
+	case queueLabel:
+		which = "the queues"
 	}
 	return fmt.Sprintf("%s is reported by sources %d and %d: give %s different names, or leave one out if they are the same",
 		e.Series, e.Sources[0], e.Sources[1], which)

@@ -56,6 +56,7 @@ func knownMetrics(t *testing.T) known {
 	if err := c.Add(app, checker, deploys); err != nil {
 		t.Fatal(err)
 	}
+	c.Handle(events.Event{Kind: events.JobStarted, Job: &events.Job{Type: "media/resize"}})
 	families, err := register(t, &c).Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -361,7 +362,7 @@ func TestTheDashboardCanBeImported(t *testing.T) {
 			}
 		}
 	}
-	if want := []string{"Overview", "Durations", "Supervisors", "Controllers", "Subscribers"}; !slices.Equal(rows, want) {
+	if want := []string{"Overview", "Durations", "Supervisors", "Controllers", "Subscribers", "Jobs"}; !slices.Equal(rows, want) {
 		t.Errorf("the rows are %v, want %v", rows, want)
 	}
 	for _, v := range regexp.MustCompile(`\$\{?([a-z_]+)`).FindAllStringSubmatch(readFile(t, dashboardFile), -1) {
@@ -390,7 +391,7 @@ func TestTheTableOfMetricsIsComplete(t *testing.T) {
 			t.Errorf("%s has the labels %v, not %v", name, slices.Sorted(maps.Keys(m.labels)), labels)
 		}
 		for label, values := range m.labels {
-			if slices.Contains([]string{"task", "supervisor", "controller", "subscriber"}, label) {
+			if slices.Contains([]string{"task", "supervisor", "controller", "subscriber", "type"}, label) {
 				continue
 			}
 			for value := range values {

@@ -17,14 +17,15 @@ const (
 	backoffName = namespace + "backoff_delay_seconds"
 )
 
-var histogramNames = []string{attemptName, taskName, backoffName}
+var histogramNames = []string{attemptName, taskName, backoffName, jobWaitName, jobRunName}
 
 // MaxUnreported is how many patterns that no source reports have histograms of their
 // own. What is observed of others is counted together, as [Other].
 const MaxUnreported = 1000
 
-// Other is the label task of what is observed beyond [MaxUnreported]. No pattern is
-// like it, since all begin with a slash.
+// Other is the label task of what is observed beyond [MaxUnreported], and the label type
+// of what is observed beyond [MaxTypes]. No pattern is like it, since all begin with a
+// slash.
 const Other = "other"
 
 // DurationBuckets returns the default buckets of attempts and of tasks: from a
@@ -47,6 +48,7 @@ func DelayBuckets() []float64 {
 // histograms are what events feed.
 type histograms struct {
 	attempts, tasks, backoffs *prometheus.HistogramVec
+	jobs                      jobHistograms
 	wanted                    atomic.Bool // there is a subscriber
 
 	mu sync.RWMutex
@@ -67,15 +69,18 @@ func newHistograms(c *Collector) (*histograms, error) {
 	if factor != 0 && !(factor > 1 && factor <= math.MaxFloat64) {
 		return nil, refuse("NativeHistogramBucketFactor", factor, "must be more than 1")
 	}
-	h := &histograms{of: map[string]*observers{}}
+	h := &histograms{of: map[string]*observers{}, jobs: jobHistograms{of: map[string]*jobObservers{}}}
 	for _, v := range []struct {
 		vec                *(*prometheus.HistogramVec)
 		name, help, field  string
 		buckets, otherwise []float64
+		labels             []string
 	}{
-		{&h.attempts, attemptName, "How long attempts took, from the start to the return.", "AttemptBuckets", c.AttemptBuckets, DurationBuckets()},
-		{&h.tasks, taskName, "How long tasks took to end for good, since they were added.", "TaskBuckets", c.TaskBuckets, DurationBuckets()},
-		{&h.backoffs, backoffName, "Pauses between a failure and the next attempt.", "BackoffBuckets", c.BackoffBuckets, DelayBuckets()},
+		{&h.attempts, attemptName, "How long attempts took, from the start to the return.", "AttemptBuckets", c.AttemptBuckets, DurationBuckets(), []string{taskLabel}},
+		{&h.tasks, taskName, "How long tasks took to end for good, since they were added.", "TaskBuckets", c.TaskBuckets, DurationBuckets(), []string{taskLabel}},
+		{&h.backoffs, backoffName, "Pauses between a failure and the next attempt.", "BackoffBuckets", c.BackoffBuckets, DelayBuckets(), []string{taskLabel}},
+		{&h.jobs.waits, jobWaitName, "How long stored jobs had been ready when they were given to their handler.", "JobWaitBuckets", c.JobWaitBuckets, DurationBuckets(), []string{typeLabel}},
+		{&h.jobs.runs, jobRunName, "How long attempts at stored jobs took.", "JobRunBuckets", c.JobRunBuckets, DurationBuckets(), []string{typeLabel, outcomeLabel}},
 	} {
 		bounds := append([]float64(nil), v.buckets...)
 		if len(bounds) == 0 {
@@ -89,7 +94,7 @@ func newHistograms(c *Collector) (*histograms, error) {
 			// Without a bound a native histogram grows with what is observed. When
 			// it is reached buckets are merged: a reset would lose what was counted.
 			NativeHistogramMaxBucketNumber: 160,
-		}, []string{taskLabel})
+		}, v.labels)
 	}
 	return h, nil
 }
@@ -118,6 +123,8 @@ func (h *histograms) observe(e *events.Event) {
 		h.find(e.Pattern).task.Observe(e.Elapsed.Seconds())
 	case e.Kind == events.RetryScheduled && e.Exit.IsFailure():
 		h.find(e.Pattern).backoff.Observe(e.Delay.Seconds())
+	default:
+		h.jobs.observe(e)
 	}
 }
 
@@ -185,6 +192,8 @@ func (h *histograms) describe(ch chan<- *prometheus.Desc) {
 	h.attempts.Describe(ch)
 	h.tasks.Describe(ch)
 	h.backoffs.Describe(ch)
+	h.jobs.waits.Describe(ch)
+	h.jobs.runs.Describe(ch)
 }
 
 func (h *histograms) collect(ch chan<- prometheus.Metric) {
@@ -192,5 +201,7 @@ func (h *histograms) collect(ch chan<- prometheus.Metric) {
 		h.attempts.Collect(ch)
 		h.tasks.Collect(ch)
 		h.backoffs.Collect(ch)
+		h.jobs.waits.Collect(ch)
+		h.jobs.runs.Collect(ch)
 	}
 }

@@ -19,8 +19,10 @@
 // The attributes stand side by side, without a group: seq, kind, path, id, attempt,
 // generation, key, exit, outcome, reason, delay, elapsed, count, error and subscriber, each
 // of them if its event says it, as [events.Event.LogValue] does, but for the generation,
-// which is there from the second on. The error is handed over as an error. These may
-// follow:
+// which is there from the second on. The error is handed over as an error. An event about a
+// stored job has after key: job, which is its number, job_type, job_domain, job_key,
+// job_label, job_group, job_priority, job_attempt, job_tags, which is one text such as
+// "a=1,b=2", job_progress and job_message. These may follow:
 //
 //	failures  how many failures of the streak there have been, from the second on
 //	repeats   how many of them have made no record since the last one
@@ -84,6 +86,13 @@
 // Restarts of a group, by the path of their supervisor, and panics of a subscriber are
 // told in the same way and with the levels of their events, but never escalated. They
 // have recovered when there was none for as long as Healthy, which makes no record.
+//
+// Jobs that are to be tried again, have failed, have no retry left, have expired or were
+// set aside, and types without a handler, are told in that way too, one streak for each
+// of these kinds and each type of a queue: a thousand jobs of one type that fail for the
+// same reason make one record, and one more for each Interval. An attempt at a job is a
+// task of its own, of which only Debug tells how it ended, since the job does. A store that
+// failed has recovered when it says so, with the repeats.
 //
 // There may be 10,000 streaks at a time. While there are, failures of further tasks
 // have a record each.

@@ -124,6 +124,8 @@ func fields(line *report.Line) []zap.Field {
 			fs[i] = zap.Int64(a.Key, a.Value.Int64())
 		case slog.KindUint64:
 			fs[i] = zap.Uint64(a.Key, a.Value.Uint64())
+		case slog.KindFloat64:
+			fs[i] = zap.Float64(a.Key, a.Value.Float64())
 		case slog.KindDuration:
 			fs[i] = zap.Duration(a.Key, a.Value.Duration())
 		default:

@@ -350,3 +350,27 @@ func TestEveryStuckTaskIsWrittenWithItsStack(t *testing.T) {
 		})
 	}
 }
+
+func TestBothWriteTheFieldsOfAJob(t *testing.T) {
+	job := &events.Job{
+		ID: 42, Type: "media/resize", Key: "k", Priority: 5, Attempt: 2, Progress: 0.25, Message: "page 4",
+		Tags: []events.Tag{{Key: "a", Value: "1"}, {Key: "b", Value: "2"}},
+	}
+	for name, logger := range loggers {
+		var log bytes.Buffer
+		logger(&log, slog.LevelDebug).Handler.Handle(events.Event{
+			Kind: events.JobRetryScheduled, Path: "/app/queue", Err: errors.New("refused"), Delay: time.Second, Job: job,
+		})
+		line := decode(t, &log)[0]
+		delete(line, "time")
+		want := map[string]any{
+			"level": "WARN", "msg": "job retry scheduled", "kind": "job_retry_scheduled", "path": "/app/queue",
+			"job": 42.0, "job_type": "media/resize", "job_key": "k", "job_priority": 5.0, "job_attempt": 2.0,
+			"job_tags": "a=1,b=2", "job_progress": 0.25, "job_message": "page 4",
+			"delay": 1e9, "error": "refused",
+		}
+		if !reflect.DeepEqual(line, want) {
+			t.Errorf("%s has\n%v, want\n%v", name, line, want)
+		}
+	}
+}

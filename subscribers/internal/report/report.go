@@ -81,6 +81,9 @@ func (r *Reporter) Lines(e events.Event, enabled func(slog.Level) bool) []Line {
 
 	r.unwatch(&e)
 	r.settle(e.At, enabled)
+	if e.Job != nil && r.jobsTask(e, enabled) {
+		return r.lines
+	}
 	switch e.Kind {
 	case events.AttemptStarted:
 		r.watch(e)
@@ -96,6 +99,12 @@ func (r *Reporter) Lines(e events.Event, enabled func(slog.Level) bool) []Line {
 		r.ended(keyOf(events.GroupRestarting, &e), e, enabled)
 	case events.GroupRestarting, events.SubscriberPanicked:
 		r.again(keyOf(e.Kind, &e), e, enabled)
+	case events.JobRetryScheduled, events.JobFailed, events.JobDeadLettered, events.JobExpired, events.JobParked, events.JobTypeUnknown:
+		r.again(keyOfType(&e), e, enabled)
+	case events.StoreFailed:
+		r.again(keyOf(e.Kind, &e), e, enabled)
+	case events.StoreRecovered:
+		r.ended(keyOf(events.StoreFailed, &e), e, enabled)
 	case events.TaskStuck:
 		r.taskStuck(e, enabled)
 	case events.TaskAbandoned:
@@ -105,6 +114,17 @@ func (r *Reporter) Lines(e events.Event, enabled func(slog.Level) bool) []Line {
 		r.tell(plain(e), enabled)
 	}
 	return r.lines
+}
+
+// jobsTask tells what happened to a task that runs on behalf of a job, if that is no news:
+// how an attempt at a job has ended is told by the job. It says whether it has.
+func (r *Reporter) jobsTask(e events.Event, enabled func(slog.Level) bool) bool {
+	switch e.Kind {
+	case events.AttemptStarted, events.AttemptEnded, events.TaskReady, events.TaskFinished:
+		r.tell(plain(e), enabled)
+		return true
+	}
+	return false
 }
 
 // tell adds the line if it is enabled, and its stack if that is new.

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"container/list"
 	"fmt"
 	"hash/maphash"
@@ -30,6 +31,16 @@ type key struct {
 }
 
 func keyOf(k events.Kind, e *events.Event) key { return key{k, e.ID, e.Path + e.Subscriber} }
+
+// keyOfType names a streak of jobs. Those of a type share it: a thousand that fail do so
+// for the same reason, most of the time.
+func keyOfType(e *events.Event) key {
+	k := key{kind: e.Kind, name: cmp.Or(e.Pattern, e.Path)}
+	if e.Job != nil {
+		k.name += "\x00" + e.Job.Type
+	}
+	return k
+}
 
 // streak is what has been going wrong.
 type streak struct {
