@@ -83,3 +83,13 @@ func (s *steering) decide(e policy.Exit) {
 		s.exit = e
 	}
 }
+
+// Exit returns how an attempt ends that returns err, and after which pause it asks to be
+// made again, if it asks at all. It calls what is in the chain of err.
+func Exit(err error) (exit policy.Exit, after time.Duration, asked bool) {
+	if err == nil {
+		return policy.Succeeded, 0, false
+	}
+	s := steer(err)
+	return s.exit, s.after, s.hasAfter
+}

@@ -15,6 +15,10 @@ var (
 	ErrEnded = errors.New("the job has ended")
 	// ErrNotEnded means: the job has not ended.
 	ErrNotEnded = errors.New("the job has not ended")
+	// ErrNotParked means: the job is not set aside.
+	ErrNotParked = errors.New("the job is not parked")
+	// ErrCompleted means: the job has done what it should.
+	ErrCompleted = errors.New("the job has completed")
 	// ErrNotRunning means: the queue has not been started, or has ended.
 	ErrNotRunning = errors.New("the queue does not run")
 	// ErrClosing means: the queue stops, and takes nothing in any more.
@@ -31,8 +35,8 @@ var (
 	ErrTooLarge = errors.New("is too large")
 	// ErrKeyHeld means: another job that has not ended has the key.
 	ErrKeyHeld = errors.New("another job has the key")
-	// ErrUnknownType means: there is no handler for that type.
-	ErrUnknownType = errors.New("there is no handler for the type")
+	// ErrUnknownType means: the queue knows no type of that name.
+	ErrUnknownType = errors.New("no type of that name is known")
 )
 
 // LockedError means: somebody else has the store open.
@@ -75,3 +79,64 @@ func (e *CorruptError) Error() string { return fmt.Sprintf("store %s is damaged:
 
 // Unwrap returns what is wrong.
 func (e *CorruptError) Unwrap() error { return e.Err }
+
+// PayloadError means: an input cannot be stored.
+type PayloadError struct {
+	// Size is how large it is, and Limit how large it may be, if that is what is wrong.
+	// It is ErrTooLarge then.
+	Size, Limit int
+	// Err is what the codec says otherwise.
+	Err error
+}
+
+func (e *PayloadError) Error() string {
+	if e.Err != nil {
+		return fmt.Sprintf("payload cannot be encoded: %v", e.Err)
+	}
+	return fmt.Sprintf("payload of %d bytes %v: the limit is %d", e.Size, ErrTooLarge, e.Limit)
+}
+
+// Unwrap returns what is wrong.
+func (e *PayloadError) Unwrap() error {
+	if e.Err != nil {
+		return e.Err
+	}
+	return ErrTooLarge
+}
+
+// JobError says what could not be done with a job.
+type JobError struct {
+	// Act is what was asked for, such as "cancel".
+	Act string
+	ID  ID
+	Err error
+}
+
+func (e *JobError) Error() string { return fmt.Sprintf("%s job %d: %v", e.Act, e.ID, e.Err) }
+
+// Unwrap returns why.
+func (e *JobError) Unwrap() error { return e.Err }
+
+// KeyError means: another job that has not ended has the key of the one in question.
+type KeyError struct{ Holder ID }
+
+func (e *KeyError) Error() string { return fmt.Sprintf("%v: job %d", ErrKeyHeld, e.Holder) }
+
+// Unwrap returns ErrKeyHeld.
+func (e *KeyError) Unwrap() error { return ErrKeyHeld }
+
+// LostError means: the queue has stopped without having been able to store what follows from
+// attempts that had ended. They will be made again.
+type LostError struct {
+	// Count is how many there are.
+	Count int
+	// Err is why.
+	Err error
+}
+
+func (e *LostError) Error() string {
+	return fmt.Sprintf("the ends of %d attempts could not be stored: %v", e.Count, e.Err)
+}
+
+// Unwrap returns why.
+func (e *LostError) Unwrap() error { return e.Err }

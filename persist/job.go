@@ -1,10 +1,10 @@
 package persist
 
 import (
-	"slices"
 	"strconv"
 	"time"
 
+	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
 )
 
@@ -16,7 +16,7 @@ type ID uint64
 func (id ID) String() string { return strconv.FormatUint(uint64(id), 10) }
 
 // Tag is a pair of texts that a job was submitted with.
-type Tag struct{ Key, Value string }
+type Tag = events.Tag
 
 // Digest stands for the key of a job: of the jobs that have not ended, only one runs for
 // each digest. Zero is no key.
@@ -154,11 +154,4 @@ func (r *Record) InitialState() State {
 		s.Expires = r.Submitted.Add(r.TTL)
 	}
 	return s
-}
-
-// clone returns a copy that shares nothing.
-func (r *Record) clone() *Record {
-	c := *r
-	c.Tags, c.Payload = slices.Clone(r.Tags), slices.Clone(r.Payload)
-	return &c
 }

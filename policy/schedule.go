@@ -145,3 +145,25 @@ func (b Backoff) grow(delay time.Duration) time.Duration {
 	}
 	return clamp(time.Duration(float64(delay)*b.Factor), b.Max)
 }
+
+// Pause draws the delay before a retry, the first of which is number 0, for who keeps no
+// series but remembers the delay before, of which zero means that there was none. Delays drawn
+// so are distributed as those of a series that [Backoff.New] makes. A Custom is made anew, and
+// asked as often as the number says; when it ends its series, Pause returns backoff.Stop.
+func (b Backoff) Pause(retry int, before time.Duration) time.Duration {
+	retry = max(retry, 0)
+	if b.Custom != nil {
+		series, delay := b.New(), time.Duration(0)
+		for range retry + 1 {
+			if delay = series.NextBackOff(); delay == backoff.Stop {
+				break
+			}
+		}
+		return delay
+	}
+	if r := b.resolved(); r.Shape == ShapeExponential && r.Jitter == DecorrelatedJitter {
+		d := decorrelated{first: r.First, max: r.Max, prev: max(before, r.First)}
+		return d.NextBackOff()
+	}
+	return draw(b.Bounds(retry))
+}

@@ -1,0 +1,439 @@
+package persist
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/taskvisor/taskvisor/events"
+)
+
+// book is all that a queue knows in memory: the jobs that have not ended, in the order in
+// which they may run, and who waits for what. What it says is true only together with the
+// store: what changes a job is decided here, committed there, and takes effect here then.
+//
+// Its lock is taken under that of a supervisor's run, and never the other way round. It is not
+// held while waiting, nor while a user's code is called.
+type book struct {
+	mu    sync.Mutex
+	clock clock
+
+	// What the queue is told. It outlives runs.
+	kinds        map[string]*kind // by full name and by aliases
+	domains      map[string]*domain
+	groups       map[string]*group // those that have jobs, or a limit of their own
+	groupLimit   int               // of groups without one; 0 for none
+	workers      int
+	queueSet     settings
+	state        []any
+	counts       counts
+	past         [DependencyFailed + 1]int
+	watch        *events.Bus
+	path, within string // of the queue, and of its jobs
+
+	// What is known of one run.
+	phase   runPhase
+	next    ID
+	jobs    map[ID]*entry
+	keys    map[Digest]*entry // who holds the key
+	open    pile[*domain]     // those that have lanes, and a place for them
+	agenda  heap              // by entry.due
+	claims  map[events.ID]*claim
+	running int // places taken
+	owing   int // attempts that have ended without that being durable
+
+	// After a crash claims are durable until survivors have finished, and those that ran are
+	// run alone.
+	cautious bool
+	suspects []*entry
+	alone    bool // a suspect runs
+
+	inbox   []op // for the writer
+	patient bool // it will be woken
+	wake    chan struct{}
+	alarm   chan struct{} // the agenda has a new first
+	broken  error         // the last commit failed
+}
+
+// runPhase is how far a run of the queue has come.
+type runPhase uint8
+
+const (
+	notRunning runPhase = iota
+	opening             // the store is being read
+	inService
+	closing // nothing is taken in any more
+)
+
+func newBook() *book {
+	b := &book{
+		clock: newClock(), kinds: map[string]*kind{}, domains: map[string]*domain{}, groups: map[string]*group{},
+		wake: make(chan struct{}, 1), alarm: make(chan struct{}, 1),
+	}
+	b.reset()
+	return b
+}
+
+// reset forgets what is known of a run.
+func (b *book) reset() {
+	b.clock = newClock()
+	b.jobs, b.keys, b.claims = map[ID]*entry{}, map[Digest]*entry{}, map[events.ID]*claim{}
+	b.open = pile[*domain]{
+		before: func(a, o *domain) bool { return a.lanes.members[0].before(o.lanes.members[0]) },
+		at:     func(d *domain) *int { return &d.at },
+	}
+	b.agenda, b.running, b.owing = heap{}, 0, 0
+	b.cautious, b.suspects, b.alone = false, nil, false
+	b.inbox, b.broken = nil, nil
+	for _, d := range b.domains {
+		d.running, d.at = 0, -1
+		d.lanes = newLanes()
+	}
+	for _, k := range b.kinds {
+		k.lanes, k.count, k.told = map[*group]*lane{}, [Ended]int{}, false
+	}
+	for name, g := range b.groups {
+		g.running, g.jobs, g.parked = 0, 0, nil
+		b.tidy(name, g)
+	}
+}
+
+func newLanes() pile[*lane] {
+	return pile[*lane]{before: (*lane).before, at: func(l *lane) *int { return &l.at }}
+}
+
+// group returns the group of a name, or nil for none.
+func (b *book) group(name string) *group {
+	if name == "" {
+		return nil
+	}
+	g := b.groups[name]
+	if g == nil {
+		g = &group{name: name}
+		b.groups[name] = g
+	}
+	return g
+}
+
+// tidy forgets a group of which nothing is known.
+func (b *book) tidy(name string, g *group) {
+	if g.jobs == 0 && g.own == 0 {
+		delete(b.groups, name)
+	}
+}
+
+func (b *book) full(g *group) bool {
+	limit := cmp.Or(g.own, b.groupLimit)
+	return limit > 0 && g.running >= limit
+}
+
+// newEntry makes an entry of a job, which nobody knows yet.
+func (b *book) newEntry(j *Record, s *State, k *kind) *entry {
+	e := &entry{
+		id: j.ID, kind: k, group: b.group(j.Group), digest: j.Digest, submitted: j.Submitted.UnixNano(),
+		when: b.clock.at(s.RunAt), fence: uint32(s.Fence), attempts: clip(s.Attempts), failures: clip(s.Failures), priority: s.Priority,
+		absolute: !s.RunAt.IsZero(),
+	}
+	x := more{
+		rules: j.Rules, ttl: j.TTL, ttlFrom: j.TTLFrom, expires: b.clock.at(s.Expires), pause: s.Pause, last: s.Last,
+		verdict: s.Verdict, crashes: s.Crashes, parked: s.Parked,
+	}
+	if x.isSaid() {
+		e.more = &x
+	}
+	return e
+}
+
+func (x *more) isSaid() bool {
+	r := &x.rules
+	return r.MaxRetries != 0 || r.Timeout != 0 || r.Stall != 0 || r.Grace != 0 || !r.Backoff.IsZero() ||
+		x.ttl != 0 || x.expires != 0 || x.pause != 0 || x.last != nil || x.verdict != 0 || x.crashes != 0 || x.parked != ""
+}
+
+func clip(n int) uint16 { return uint16(min(max(n, 0), 1<<16-1)) }
+
+// register makes an entry known, at a place where nothing happens to it yet.
+func (b *book) register(e *entry) {
+	b.jobs[e.id] = e
+	if !e.digest.IsZero() && b.keys[e.digest] == nil {
+		b.keys[e.digest] = e
+	}
+	if e.group != nil {
+		e.group.jobs++
+	}
+	e.place = arriving
+	e.kind.count[phaseOf[arriving]]++
+}
+
+// forget undoes register. Who waits for the job's key has it now.
+func (b *book) forget(e *entry) {
+	b.move(e, leaving, 0)
+	delete(b.jobs, e.id)
+	e.kind.count[phaseOf[leaving]]--
+	e.place = gone
+	if x := e.more; x != nil {
+		if x.ahead != nil {
+			x.ahead.more.follower = x.follower // nil: there is one at most
+		}
+		if f := x.follower; f != nil {
+			f.more.ahead = x.ahead
+		}
+	}
+	if !e.digest.IsZero() && b.keys[e.digest] == e {
+		if f := e.follower(); f != nil {
+			b.keys[e.digest] = f
+		} else {
+			delete(b.keys, e.digest)
+		}
+	}
+	if g := e.group; g != nil {
+		g.jobs--
+		b.tidy(g.name, g)
+	}
+	if x := e.more; x != nil {
+		for _, c := range x.waiters {
+			close(c)
+		}
+		x.waiters = nil
+	}
+	if f := e.follower(); f != nil && f.place == blocked {
+		b.settleIn(f)
+	}
+}
+
+// follow has one job wait for another.
+func follow(f, ahead *entry) {
+	f.extend().ahead = ahead
+	ahead.extend().follower = f
+}
+
+// settleIn puts a job where it waits.
+func (b *book) settleIn(e *entry) {
+	now := b.clock.now()
+	switch {
+	case e.more != nil && e.more.parked != "":
+		b.move(e, parked, 0)
+	case e.more != nil && e.more.ahead != nil:
+		b.move(e, blocked, e.when)
+	case e.when > now:
+		b.move(e, delayed, e.when)
+	default:
+		b.move(e, ready, now)
+	}
+}
+
+// move puts a job at another place. When is what it waits for, or since when.
+func (b *book) move(e *entry, to place, when instant) {
+	from, due := e.place, e.due()
+	e.kind.count[phaseOf[from]]--
+	e.kind.count[phaseOf[to]]++
+	e.place = to
+	if from == ready {
+		l := e.lane
+		e.lane = nil
+		l.drop(e)
+		b.laneChanged(l)
+	}
+	e.when = when
+	if to == ready {
+		e.absolute = false
+		l := e.kind.laneOf(e.group)
+		l.add(e)
+		b.laneChanged(l)
+	}
+	b.remind(e, due)
+}
+
+// remind keeps the agenda after a change of what is due.
+func (b *book) remind(e *entry, before instant) {
+	due := e.due()
+	if due == before {
+		return
+	}
+	if before != 0 {
+		b.agenda.drop(isDue)
+	}
+	if due != 0 {
+		first, any := b.agenda.first(isDue)
+		b.agenda.push(int64(due), e)
+		if !any || int64(due) < first.key {
+			poke(b.alarm)
+		}
+	}
+}
+
+func isDue(s slot) bool { return int64(s.job.due()) == s.key }
+
+// poke wakes who waits on a channel.
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// laneChanged puts a lane where it belongs, after its head or its circumstances changed.
+func (b *book) laneChanged(l *lane) {
+	d := l.kind.domain
+	switch {
+	case l.n == 0 && !l.held:
+		d.lanes.remove(l)
+		delete(l.kind.lanes, l.group)
+	case l.n == 0, l.held, l.kind.run == nil:
+		d.lanes.remove(l)
+	default:
+		d.lanes.fix(l)
+	}
+	b.domainChanged(d)
+}
+
+func (b *book) domainChanged(d *domain) {
+	if len(d.lanes.members) == 0 || d.full() {
+		b.open.remove(d)
+	} else {
+		b.open.fix(d)
+	}
+}
+
+// groupChanged lets the lanes of a group go on, if there is a place.
+func (b *book) groupChanged(g *group) {
+	if b.full(g) {
+		return
+	}
+	held := g.parked
+	g.parked = nil
+	for _, l := range held {
+		l.held = false
+		b.laneChanged(l)
+	}
+}
+
+// pick returns the job that is to run next, or nil if there is none, or no place for it.
+func (b *book) pick() *entry {
+	if b.phase != inService || b.running >= b.workers || b.owing >= DefaultBacklog {
+		return nil
+	}
+	if suspect := b.suspect(); suspect != nil || b.alone {
+		if b.running > 0 {
+			return nil
+		}
+		return suspect
+	}
+	for {
+		d, ok := b.open.first()
+		if !ok {
+			return nil
+		}
+		l := d.lanes.members[0]
+		if g := l.group; g != nil && b.full(g) {
+			l.held = true
+			g.parked = append(g.parked, l)
+			b.laneChanged(l)
+			continue
+		}
+		return l.head()
+	}
+}
+
+// suspect returns the first job that ran when the process died, and is ready.
+func (b *book) suspect() *entry {
+	b.suspects = slices.DeleteFunc(b.suspects, func(e *entry) bool { return !e.suspect || e.place == gone })
+	for _, e := range b.suspects {
+		if e.place == ready && e.kind.run != nil {
+			return e
+		}
+	}
+	return nil
+}
+
+// take gives a job a place.
+func (b *book) take(e *entry, to place) {
+	since := e.when
+	b.move(e, to, since)
+	e.fence++
+	b.running++
+	b.alone = e.suspect
+	d := e.kind.domain
+	d.running++
+	b.domainChanged(d)
+	if e.group != nil {
+		e.group.running++
+	}
+	if x := e.more; x != nil && x.ttl > 0 && x.ttlFrom == TTLFromFirstAttempt && x.expires == 0 {
+		x.expires = b.clock.now() + instant(x.ttl)
+	}
+}
+
+// giveBack frees the place that a job had among the workers.
+func (b *book) giveBack(e *entry) {
+	b.running--
+	if e.suspect {
+		b.alone = false
+	}
+}
+
+// giveBackLimits frees what a job had of the limits of its domain and its group.
+func (b *book) giveBackLimits(e *entry) {
+	d := e.kind.domain
+	d.running--
+	b.domainChanged(d)
+	if g := e.group; g != nil {
+		g.running--
+		b.groupChanged(g)
+	}
+}
+
+// survived takes note of an attempt that has ended without the process.
+func (b *book) survived(e *entry) {
+	if x := e.more; x != nil {
+		x.crashes = 0
+	}
+	e.suspect = false
+	if b.cautious && b.suspect() == nil && len(b.suspects) == 0 {
+		b.cautious = false
+	}
+}
+
+// mature moves what is due, and returns what has expired and when to look again.
+func (b *book) mature(now instant) (expired []*entry, next instant) {
+	for {
+		first, ok := b.agenda.first(isDue)
+		if !ok {
+			return expired, 0
+		}
+		if first.key > int64(now) {
+			return expired, instant(first.key)
+		}
+		e := first.job
+		if x := e.more; x != nil && x.expires != 0 && x.expires <= now {
+			b.move(e, leaving, 0)
+			expired = append(expired, e)
+			continue
+		}
+		b.move(e, ready, now)
+	}
+}
+
+// shift moves what follows the wall clock, after that was set.
+func (b *book) shift(by time.Duration) {
+	for _, e := range b.jobs {
+		if (e.place == delayed || e.place == blocked) && e.absolute {
+			b.move(e, e.place, max(e.when-instant(by), 1))
+		}
+	}
+	poke(b.alarm)
+}
+
+// phases counts the jobs by phase.
+func (b *book) phases() (n [Ended]int) {
+	for name, k := range b.kinds {
+		if name != k.name {
+			continue // an alias
+		}
+		for p, c := range k.count {
+			n[p] += c
+		}
+	}
+	return n
+}

@@ -1,0 +1,132 @@
+package persist
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/policy"
+	"github.com/taskvisor/taskvisor/supervisor"
+)
+
+// Config is what a queue is told once. Store is required; the zeros of all else have a
+// meaning.
+type Config struct {
+	// Name is the name of the queue where its Spec is not given one, and tells it from others
+	// in figures. Empty means "queue".
+	Name string
+	// Store is where the jobs are kept.
+	Store Backend
+	// Types are told about so that they can be submitted by name, and their settings
+	// explained, though nothing here handles them. Those of Handlers need not be told.
+	Types []Known
+	// Handlers run jobs. Queue.Handle adds others. Jobs of a type without one wait.
+	Handlers []Handler
+	// Middleware is put around every attempt, the first outermost.
+	Middleware []Middleware
+	// State are values that handlers find by their types, see [StateOf]. Queue.Provide adds
+	// others.
+	State []any
+	// Defaults are settings of all jobs, where nothing nearer says otherwise.
+	Defaults []Option
+
+	// Workers is how many jobs run at a time. Zero means DefaultWorkers. Queue.SetWorkers
+	// changes it.
+	Workers int
+	// GroupLimit is how many jobs of a group run at a time, for groups that have no limit of
+	// their own in GroupLimits. Zero means that there is none.
+	GroupLimit int
+	// GroupLimits are by the names of groups.
+	GroupLimits map[string]int
+	// Drain is for how long a stop lets jobs run that have been begun, before it tells them to
+	// stop. Zero tells them at once. It is part of the time that a stop may take as a whole.
+	Drain time.Duration
+
+	// MaxPayload is how large a payload may be, in bytes. Zero means the constant of that
+	// name.
+	MaxPayload int
+	// History is how many jobs are remembered that have ended, of each kind of end but dead
+	// letters. Zero means DefaultHistory.
+	History int
+	// DeadLetters is how many dead letters are kept. Zero means DefaultDeadLetters.
+	DeadLetters int
+	// RelaxedDelay is for how long what was submitted as Relaxed may wait for its commit.
+	// Zero means DefaultRelaxedDelay.
+	RelaxedDelay time.Duration
+	// Crashes is in how many crashes of the process a job may have been the only one that ran
+	// before it is parked. Zero means DefaultCrashes, policy.Unlimited that it never is. With
+	// policy.Unlimited the jobs that ran at a crash are not run alone either, nor are their
+	// claims stored.
+	Crashes int
+
+	// Family are the settings of the supervisor of the queue: its Bus, Subscribers, Around and
+	// Logger, its Intensity and StopTimeout count.
+	Family supervisor.Config
+}
+
+// Known is anything that names a type: a *Type.
+type Known interface{ definition() *definition }
+
+func (t *Type[In]) definition() *definition { return &t.def }
+
+// Middleware is put around attempts. It calls next, once, and returns its error or another.
+type Middleware func(ctx context.Context, job *Job, next func(context.Context) error) error
+
+// resolved returns the config with its defaults.
+func (c Config) resolved() Config {
+	c.Name = cmp.Or(c.Name, c.Family.Name, "queue")
+	c.Workers = cmp.Or(c.Workers, DefaultWorkers)
+	c.MaxPayload = cmp.Or(c.MaxPayload, MaxPayload)
+	c.History = cmp.Or(c.History, DefaultHistory)
+	c.DeadLetters = cmp.Or(c.DeadLetters, DefaultDeadLetters)
+	c.RelaxedDelay = cmp.Or(c.RelaxedDelay, DefaultRelaxedDelay)
+	c.Crashes = cmp.Or(c.Crashes, DefaultCrashes)
+	c.GroupLimits = maps.Clone(c.GroupLimits)
+	return c
+}
+
+// check returns the first thing that cannot be used.
+func (c *Config) check() error {
+	bad := func(field string, value any, reason string) error {
+		return &policy.FieldError{Field: field, Value: value, Reason: reason}
+	}
+	if c.Store == nil {
+		return bad("Store", nil, "must be given")
+	}
+	if err := actor.CheckName(c.Name); err != nil {
+		return err
+	}
+	for _, n := range []struct {
+		field string
+		value int
+	}{
+		{"Workers", c.Workers}, {"GroupLimit", c.GroupLimit}, {"MaxPayload", c.MaxPayload}, {"History", c.History},
+		{"DeadLetters", c.DeadLetters}, {"Crashes", c.Crashes}, {"Drain", int(c.Drain)}, {"RelaxedDelay", int(c.RelaxedDelay)},
+	} {
+		if n.value < 0 {
+			return bad(n.field, n.value, "must not be negative")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.GroupLimits)) {
+		if c.GroupLimits[name] < 0 {
+			return bad("GroupLimits", name, "has a limit that is negative")
+		}
+		if len(name) > MaxName || name == "" {
+			return bad("GroupLimits", name, "is no name of a group")
+		}
+	}
+	for i, m := range c.Middleware {
+		if m == nil {
+			return bad(fmt.Sprintf("Middleware[%d]", i), nil, "must not be nil")
+		}
+	}
+	if len(c.Family.Children) > 0 {
+		return bad("Family.Children", len(c.Family.Children), "must be empty: the queue has its own")
+	}
+	set := base().with(ofQueue, c.Defaults)
+	return set.err()
+}

@@ -1,0 +1,207 @@
+package persist
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/policy"
+	"github.com/taskvisor/taskvisor/supervisor"
+)
+
+// gate lets jobs into one run of the workers. It decides on the goroutines of those that end,
+// and of the writer.
+type gate struct {
+	q      *Queue
+	door   *supervisor.Door
+	closed bool // guarded by the door
+}
+
+// keeper is the queue as the supervisor of its workers sees it.
+type keeper Queue
+
+// Open begins a run of the workers.
+func (k *keeper) Open(door *supervisor.Door) supervisor.Guard {
+	return &gate{q: (*Queue)(k), door: door}
+}
+
+// Left sees to what follows an attempt, and says whether others may run now.
+func (g *gate) Left(id events.ID) (more bool) {
+	b := g.q.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c := b.claims[id]
+	if c == nil {
+		return false // started by hand
+	}
+	delete(b.claims, id)
+	b.giveBack(c.job)
+	v, givenUp := c.outcome()
+	if givenUp {
+		b.counts.abandoned++
+		return !g.closed // it keeps what it has of limits, and its key, until it returns
+	}
+	b.giveBackLimits(c.job)
+	b.settle(c, &v)
+	return !g.closed
+}
+
+// Next lets in who may run.
+func (g *gate) Next() {
+	if g.closed {
+		return
+	}
+	for {
+		c := g.claim()
+		if c == nil {
+			return
+		}
+		g.enter(c)
+	}
+}
+
+// claim takes the next job that may run, or nil. A claim that has to be stored first is left to
+// the writer.
+func (g *gate) claim() *claim {
+	b := g.q.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for {
+		e := b.pick()
+		if e == nil {
+			return nil
+		}
+		c := g.q.claimOf(g, e)
+		if !b.cautious {
+			b.take(e, running)
+			c.fence = e.fence
+			return c
+		}
+		b.take(e, claiming)
+		c.fence = e.fence
+		b.enqueue(&claimOp{claim: c})
+	}
+}
+
+// enter starts the child that runs the job. If that cannot be, the job goes back.
+func (g *gate) enter(c *claim) {
+	b := g.q.book
+	err := supervisor.ErrStopping
+	if !g.closed {
+		spec := actor.Spec{
+			Name: strconv.FormatUint(uint64(c.job.id), 10), Task: c, Restart: policy.Never,
+			Timeout: c.rules.Timeout, Stall: c.rules.Stall, Grace: c.rules.Grace,
+		}
+		var task supervisor.Candidate
+		if task, err = g.door.Prepare(&spec); err == nil {
+			c.task = task
+			b.mu.Lock()
+			b.claims[task.Handle().ID()] = c
+			decided := c.job.extra().verdict
+			if c.job.place == claiming {
+				b.move(c.job, running, c.job.when)
+			}
+			b.mu.Unlock()
+			if decided == 0 {
+				if err = task.Enter(); err == nil {
+					return
+				}
+			} else {
+				err = supervisor.ErrStopping
+			}
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if c.task != (supervisor.Candidate{}) {
+		delete(b.claims, c.task.Handle().ID())
+	}
+	b.giveBack(c.job)
+	b.giveBackLimits(c.job)
+	b.settle(c, &verdict{exit: policy.Stopped, reason: events.ReasonShutdown})
+}
+
+// Closing lets nobody in any more.
+func (g *gate) Closing() (rejected int) {
+	g.closed = true
+	return 0
+}
+
+// Waiting returns none: who waits is on disk, and does not mind.
+func (g *gate) Waiting() int { return 0 }
+
+// pattern is what events of the workers have as their pattern.
+func (g *gate) pattern() string { return g.door.Path() + "/*" }
+
+// claimOf makes the claim of a job. It is called with the book locked.
+func (q *Queue) claimOf(g *gate, e *entry) *claim {
+	b := q.book
+	c := &claim{
+		q: q, gate: g, job: e, attempt: int(e.attempts) + 1, rules: rulesOf(e), run: e.kind.run, codec: e.kind.set.codec, began: b.clock.now(),
+	}
+	if e.when > 0 {
+		c.waited = max(0, time.Duration(c.began-e.when))
+	}
+	c.about.Store(&events.Job{ID: uint64(e.id), Type: e.kind.name, Domain: e.kind.domain.name, Priority: uint8(e.priority), Attempt: c.attempt})
+	if d := e.kind.domain.def; d != nil {
+		c.state = append(c.state, d.State...)
+	}
+	c.state = append(c.state, b.state...)
+	e.claim = c
+	return c
+}
+
+// settle decides what follows an attempt, and hands it to the writer. It is called with the
+// book locked.
+func (b *book) settle(c *claim, v *verdict) {
+	e := c.job
+	if e.fence != c.fence || e.claim != c || (e.place != running && e.place != claiming) {
+		return // somebody else has it, or it has ended
+	}
+	v.elapsed = time.Duration(b.clock.now() - c.began)
+	b.survived(e)
+	failed := e.failures + 1
+	o := &settleOp{job: e, v: *v}
+	o.move, o.end = decideNext(v, e.extra().verdict, c.rules.MaxRetries, int(failed))
+	switch {
+	case o.move == putBack && !c.stored:
+		e.claim = nil
+		b.counts.released++
+		b.move(e, leaving, 0)
+		b.tell(events.JobReleased, e, func(x *events.Event) { x.Reason = v.reason })
+		b.settleIn(e)
+		return
+	case o.move == putOff:
+		o.wait = v.after
+	case o.move == again, o.end == DeadLetter, o.end == Failed:
+		e.attempts++
+		e.failures = failed
+		if o.move == again {
+			o.wait = c.pause(v)
+			e.extend().pause = o.wait
+		}
+	case o.move == endNow:
+		e.attempts++
+	}
+	b.owing++
+	b.move(e, settling, 0)
+	b.enqueue(o)
+}
+
+// pause is how long the job waits after a failure, which is counted already.
+func (c *claim) pause(v *verdict) (d time.Duration) {
+	switch {
+	case v.asked:
+		return v.after
+	case c.rules.Backoff.Custom != nil:
+		return c.custom
+	}
+	return c.rules.Backoff.Pause(int(c.job.failures)-1, c.job.extra().pause)
+}
+
+// enqueue hands something to the writer.
+func (b *book) enqueue(o op) {
+	b.inbox = append(b.inbox, o)
+	poke(b.wake)
+}

@@ -1,0 +1,224 @@
+package persist
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/taskvisor/taskvisor/policy"
+)
+
+// TypeError says what is wrong with a type that a queue is told about.
+type TypeError struct {
+	// Type is its full name.
+	Type string
+	Err  error
+}
+
+func (e *TypeError) Error() string { return fmt.Sprintf("type %q: %v", e.Type, e.Err) }
+
+// Unwrap returns what is wrong.
+func (e *TypeError) Unwrap() error { return e.Err }
+
+// learn takes in what the configuration says.
+func (q *Queue) learn() error {
+	b := q.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.queueSet = base().with(ofQueue, q.cfg.Defaults)
+	b.workers, b.groupLimit = q.cfg.Workers, q.cfg.GroupLimit
+	for name, n := range q.cfg.GroupLimits {
+		if n > 0 {
+			b.group(name).own = n
+		}
+	}
+	b.state = slices.Clone(q.cfg.State)
+	var errs []error
+	for i, known := range q.cfg.Types {
+		if v := reflect.ValueOf(known); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
+			errs = append(errs, &policy.FieldError{Field: fmt.Sprintf("Types[%d]", i), Reason: "must not be nil"})
+			continue
+		}
+		_, err := b.define(known.definition())
+		errs = append(errs, err)
+	}
+	for i := range q.cfg.Handlers {
+		errs = append(errs, b.handle(&q.cfg.Handlers[i]))
+	}
+	return errors.Join(errs...)
+}
+
+// kind returns what is known of a type by its full name, or begins to know it.
+func (b *book) kind(name string) *kind {
+	if k := b.kinds[name]; k != nil {
+		return k
+	}
+	domainName, _, there := strings.Cut(name, "/")
+	if !there {
+		domainName = ""
+	}
+	k := &kind{name: name, domain: b.domain(domainName), lanes: map[*group]*lane{}}
+	k.set = b.queueSet
+	b.kinds[name] = k
+	return k
+}
+
+func (b *book) domain(name string) *domain {
+	d := b.domains[name]
+	if d == nil {
+		d = &domain{name: name, at: -1, lanes: newLanes()}
+		b.domains[name] = d
+	}
+	return d
+}
+
+// define takes in the definition of a type. All of it is checked before anything changes.
+func (b *book) define(def *definition) (*kind, error) {
+	name := def.fullName()
+	if k := b.kinds[name]; k != nil && k.def == def {
+		return k, nil
+	}
+	refuse := func(err error) (*kind, error) { return nil, &TypeError{Type: name, Err: err} }
+	if err := checkName("Name", def.name); err != nil {
+		return refuse(err)
+	}
+	if k := b.kinds[name]; k != nil && k.def != nil {
+		return refuse(errors.New("is defined twice"))
+	}
+	dom := def.domain
+	if dom.Name != "" {
+		if err := checkName("Domain", dom.Name); err != nil {
+			return refuse(err)
+		}
+	}
+	if dom.Limit < 0 {
+		return refuse(&policy.FieldError{Field: "Domain.Limit", Value: dom.Limit, Reason: "must not be negative"})
+	}
+	if d := b.domains[dom.Name]; d != nil && d.def != nil && d.def != dom {
+		return refuse(fmt.Errorf("there are two domains with the name %q", dom.Name))
+	}
+	set := b.queueSet.with(ofDomain, dom.Defaults).with(ofType, def.opts)
+	if err := set.err(); err != nil {
+		return refuse(err)
+	}
+	for _, alias := range set.aliases {
+		if err := checkFullName("Aliases", alias); err != nil {
+			return refuse(err)
+		}
+		if k := b.kinds[alias]; alias == name || k != nil && k.def != nil {
+			return refuse(&policy.FieldError{Field: "Aliases", Value: alias, Reason: "is the name of a type"})
+		}
+	}
+	if d := b.domain(dom.Name); d.def == nil {
+		d.def, d.limit = dom, cmp.Or(d.limit, dom.Limit)
+		b.domainChanged(d)
+	}
+	k := b.kind(name)
+	k.def, k.set = def, set
+	for _, alias := range set.aliases {
+		b.alias(alias, k)
+	}
+	return k, nil
+}
+
+// alias has k known by another name too, with the jobs that are there under it.
+func (b *book) alias(name string, k *kind) {
+	old := b.kinds[name]
+	b.kinds[name] = k
+	if old == nil || old == k {
+		return
+	}
+	for _, e := range b.jobs {
+		if e.kind != old {
+			continue
+		}
+		was, when := e.place, e.when
+		if was == ready {
+			b.move(e, leaving, 0)
+		}
+		old.count[phaseOf[e.place]]--
+		k.count[phaseOf[e.place]]++
+		e.kind = k
+		if was == ready {
+			b.move(e, ready, when)
+		}
+	}
+}
+
+// handle takes in a handler.
+func (b *book) handle(h *Handler) error {
+	name, k := h.raw, (*kind)(nil)
+	switch {
+	case h.def != nil:
+		name = h.def.fullName()
+	case name == "":
+		return &policy.FieldError{Field: "Handler", Reason: "is none: it is made by Type.Handle or HandleRaw"}
+	}
+	if h.run == nil {
+		return &TypeError{Type: name, Err: &policy.FieldError{Field: "Handler", Reason: "must not be nil"}}
+	}
+	if h.def != nil {
+		var err error
+		if k, err = b.define(h.def); err != nil {
+			return err
+		}
+	} else {
+		if err := checkFullName("Handler", name); err != nil {
+			return &TypeError{Type: name, Err: err}
+		}
+		k = b.kind(name)
+	}
+	if k.run != nil {
+		return &TypeError{Type: name, Err: errors.New("has a handler already")}
+	}
+	k.run = h.run
+	for _, l := range k.lanes {
+		b.laneChanged(l)
+	}
+	return nil
+}
+
+// Handle adds a handler, also while the queue runs: jobs that wait for it go on. The error is
+// a *TypeError.
+func (q *Queue) Handle(h Handler) error {
+	q.book.mu.Lock()
+	err := q.book.handle(&h)
+	q.book.mu.Unlock()
+	if err == nil {
+		q.dispatch()
+	}
+	return err
+}
+
+// Types returns the full names of the types that the queue knows, without aliases.
+func (q *Queue) Types() []string {
+	q.book.mu.Lock()
+	defer q.book.mu.Unlock()
+	names := slices.Collect(maps.Keys(q.book.kinds))
+	names = slices.DeleteFunc(names, func(n string) bool { return q.book.kinds[n].name != n })
+	slices.Sort(names)
+	return names
+}
+
+// Explain returns the settings that a submission has of a type, with those said of the
+// submission itself, if any are given, and tells where each comes from. The error is a
+// *TypeError with ErrUnknownType, or says what is wrong with the options.
+func (q *Queue) Explain(typeName string, opts ...Option) ([]Setting, error) {
+	q.book.mu.Lock()
+	k := q.book.kinds[typeName]
+	if k == nil {
+		q.book.mu.Unlock()
+		return nil, &TypeError{Type: typeName, Err: ErrUnknownType}
+	}
+	set := k.set
+	q.book.mu.Unlock()
+	set = set.with(ofCall, opts)
+	if err := set.err(); err != nil {
+		return nil, &TypeError{Type: typeName, Err: err}
+	}
+	return set.explain(), nil
+}

@@ -1,0 +1,182 @@
+package persist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/policy"
+)
+
+// ledger is the task that has the store: it opens it, reads what there is, and then stores
+// what it is handed, all that has gathered meanwhile in one commit.
+type ledger Queue
+
+// The most that is stored in one commit, beyond its first op.
+const (
+	maxSteps = 4096
+	maxBytes = 4 << 20
+)
+
+// Run has the store until ctx ends.
+func (l *ledger) Run(ctx context.Context) (err error) {
+	q, b := (*Queue)(l), l.book
+	b.mu.Lock()
+	b.reset()
+	q.enterPhase(opening)
+	b.mu.Unlock()
+	defer func() {
+		b.mu.Lock()
+		q.enterPhase(notRunning)
+		b.mu.Unlock()
+	}()
+
+	store, err := open(ctx, q.cfg.Store)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if err := l.recover(ctx, store); err != nil {
+		return err
+	}
+	l.store.Store(&store)
+	defer l.store.Store(nil)
+
+	b.mu.Lock()
+	q.enterPhase(inService)
+	b.mu.Unlock()
+	actor.Ready(ctx)
+	w := writer{q: q, store: store}
+	return w.run(ctx)
+}
+
+// open opens a store. What cannot be mended by trying again is fatal.
+func open(ctx context.Context, backend Backend) (Store, error) {
+	store, err := backend.Open(ctx)
+	var format *FormatError
+	var corrupt *CorruptError
+	if errors.As(err, &format) || errors.As(err, &corrupt) {
+		return nil, actor.Fatal(err)
+	}
+	return store, err
+}
+
+// recover makes the book of what is in the store.
+func (l *ledger) recover(ctx context.Context, store Store) error {
+	q, b := (*Queue)(l), l.book
+	began := time.Now()
+	var claimed []*entry
+	found := 0
+	r, err := store.Recover(ctx, func(j *Job) error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		e := b.newEntry(&j.Record, &j.State, b.kind(j.Type))
+		ahead := b.keys[e.digest]
+		b.register(e)
+		if ahead != nil && !e.digest.IsZero() {
+			for ahead.follower() != nil {
+				ahead = ahead.follower()
+			}
+			follow(e, ahead)
+		}
+		if j.Claimed {
+			claimed = append(claimed, e)
+		}
+		found++
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	b.next, b.past = r.Next, r.Past
+	steps := b.suspectAll(claimed, r.Clean, q.cfg.Crashes)
+	steps = append(steps, b.decided()...)
+	b.mu.Unlock()
+	if len(steps) > 0 {
+		if _, err := store.Commit(ctx, steps); err != nil {
+			return fmt.Errorf("after a crash: %w", err)
+		}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, e := range b.jobs {
+		if e.place == arriving {
+			b.settleIn(e)
+		}
+	}
+	b.publish(events.StoreOpened, func(e *events.Event) { e.Elapsed, e.Count = time.Since(began), uint64(found) })
+	return nil
+}
+
+// suspectAll takes note of the jobs that ran when the process died.
+func (b *book) suspectAll(claimed []*entry, clean bool, limit int) (steps []Step) {
+	watch := limit != policy.Unlimited
+	b.cautious = !clean && watch
+	for _, e := range claimed {
+		if !clean && watch {
+			e.suspect = true
+			b.suspects = append(b.suspects, e)
+			if len(claimed) == 1 {
+				e.extend().crashes++
+			}
+			if n := e.extra().crashes; n >= limit {
+				e.more.parked = fmt.Sprintf("was the only job that ran in %d crashes of the process, the last one found at %v", n, time.Now().Format(time.RFC3339))
+				e.suspect = false
+			}
+		}
+		steps = append(steps, Step{Verb: Amend, ID: e.id, State: e.state(&b.clock)})
+	}
+	return steps
+}
+
+// decided ends jobs whose end was decided while they ran.
+func (b *book) decided() (steps []Step) {
+	for _, e := range b.jobs {
+		if v := e.extra().verdict; v != 0 {
+			steps = append(steps, Step{Verb: Resolve, ID: e.id, State: e.state(&b.clock), End: End{Kind: v, At: time.Now()}})
+			b.forget(e)
+			b.past[v]++
+		}
+	}
+	return steps
+}
+
+// sweeper is the task that looks after what is due.
+type sweeper Queue
+
+// Run does what is due until ctx ends.
+func (s *sweeper) Run(ctx context.Context) error {
+	q, b := (*Queue)(s), s.book
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		b.mu.Lock()
+		if by := b.clock.look(time.Now()); by != 0 {
+			b.shift(by)
+		}
+		expired, next := b.mature(b.clock.now())
+		for _, e := range expired {
+			b.enqueue(&expireOp{job: e})
+		}
+		wait := time.Hour
+		if next != 0 {
+			wait = min(time.Duration(next-b.clock.now()), maxSleep)
+		}
+		b.mu.Unlock()
+		q.dispatch()
+		timer.Reset(max(wait, 0))
+		select {
+		case <-timer.C:
+		case <-b.alarm:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// maxSleep is how often the clocks are compared while something waits for a time.
+const maxSleep = 30 * time.Second

@@ -1,0 +1,301 @@
+package persist
+
+import (
+	"time"
+
+	"github.com/taskvisor/taskvisor/events"
+)
+
+// op is something that is to be stored. The writer calls its methods with the book locked.
+type op interface {
+	// plan decides and adds the steps. What is decided has no effect yet, but for keeping
+	// others away from the jobs that it is about.
+	plan(b *book, c *commit)
+	// done is called when the steps are durable, in the order of plan.
+	done(b *book, c *commit)
+	// undone is called when they are not, in the reverse order, with the reason. It returns
+	// whether the op is to be tried again.
+	undone(b *book, err error) (again bool)
+}
+
+// commit is what is stored together.
+type commit struct {
+	ops    []op
+	steps  []Step
+	bytes  int
+	now    time.Time
+	later  []op     // that have to wait for what is decided here
+	after  []func() // to be called without the lock, when all is done
+	stored time.Duration
+}
+
+func (c *commit) insert(r *Record) {
+	c.steps = append(c.steps, Step{Verb: Insert, ID: r.ID, Record: r})
+	c.bytes += len(r.Payload)
+}
+
+func (c *commit) amend(b *book, e *entry) {
+	c.steps = append(c.steps, Step{Verb: Amend, ID: e.id, State: e.state(&b.clock)})
+}
+
+func (c *commit) resolve(b *book, e *entry, end End) {
+	c.steps = append(c.steps, Step{Verb: Resolve, ID: e.id, State: e.state(&b.clock), End: end})
+}
+
+// submitOp stores submissions, all or none.
+type submitOp struct {
+	subs      []*prepared
+	results   []Result
+	relaxed   bool
+	plans     []insertion
+	steps     []Step // of a relaxed one, which is planned by who submits
+	withdrawn bool   // nobody waits for it any more, and it is not planned
+	planned   bool
+	reply     chan error // has room for one
+	batch     bool
+}
+
+// insertion is what was decided about one submission.
+type insertion struct {
+	job    *entry   // the new one, if there is one
+	gone   []*entry // those that are superseded
+	from   []place  // where they were
+	whens  []instant
+	busy   *entry // runs, and is superseded
+	ahead  *entry // is waited for
+	joined *entry // has got another priority
+	was    Priority
+	old    *entry // the follower of ahead before
+}
+
+func (o *submitOp) plan(b *book, c *commit) {
+	if o.withdrawn {
+		return
+	}
+	if o.planned { // relaxed: it is done already
+		c.steps = append(c.steps, o.steps...)
+		return
+	}
+	o.planned = true
+	o.plans = make([]insertion, len(o.subs))
+	last := o.lastOfKey()
+	for i, p := range o.subs {
+		if p == nil {
+			continue
+		}
+		if j, twice := last[p.record.Digest]; twice && j != i {
+			continue // another in the same batch wins
+		}
+		o.results[i] = o.planOne(b, c, p, &o.plans[i])
+	}
+	for i, p := range o.subs {
+		if j, twice := last[p.record.Digest]; twice && j != i {
+			o.results[i] = Result{Kind: Duplicate, ID: o.results[j].ID}
+			if o.results[j].Kind == Rejected {
+				o.results[i] = o.results[j]
+			}
+		}
+	}
+}
+
+// lastOfKey finds keys that are there more than once.
+func (o *submitOp) lastOfKey() map[Digest]int {
+	if len(o.subs) < 2 {
+		return nil
+	}
+	last := make(map[Digest]int, len(o.subs))
+	for i, p := range o.subs {
+		if !p.record.Digest.IsZero() {
+			last[p.record.Digest] = i
+		}
+	}
+	return last
+}
+
+func (o *submitOp) planOne(b *book, c *commit, p *prepared, in *insertion) Result {
+	r := &p.record
+	var holds *entry
+	if !r.Digest.IsZero() {
+		holds = b.keys[r.Digest]
+	}
+	switch decideDuplicate(p.duplicates, b.holder(holds)) {
+	case refuse:
+		return Result{Kind: Rejected, Other: holds.id}
+	case joinHolder:
+		return in.join(b, c, holds, r.Priority)
+	case joinFollower:
+		return in.join(b, c, holds.follower(), r.Priority)
+	case replace:
+		if f := holds.follower(); f != nil {
+			in.leave(b, f)
+		}
+		in.leave(b, holds)
+		in.insert(b, c, p, holds)
+		in.resolve(b, c)
+		return Result{Kind: Replaced, ID: r.ID, Other: holds.id}
+	case replaceBusy:
+		if f := holds.follower(); f != nil {
+			in.leave(b, f)
+		}
+		in.insert(b, c, p, holds)
+		in.resolve(b, c)
+		x := holds.extend()
+		if x.verdict == 0 {
+			in.busy = holds
+			x.verdict, x.by = Superseded, r.ID
+			c.amend(b, holds)
+		}
+		return Result{Kind: Replaced, ID: r.ID, Other: holds.id}
+	case insertBehind:
+		in.insert(b, c, p, holds)
+		return Result{Kind: Requeued, ID: r.ID, Other: holds.id}
+	}
+	in.insert(b, c, p, nil)
+	return Result{Kind: Inserted, ID: r.ID}
+}
+
+// holder says what a submission finds.
+func (b *book) holder(e *entry) holder {
+	switch {
+	case e == nil:
+		return noHolder
+	case e.place == settling, e.place == leaving:
+		if e.follower() != nil {
+			return busyTwice
+		}
+		return ending
+	case e.place.waits():
+		return waiting
+	case e.follower() != nil:
+		return busyTwice
+	}
+	return busy
+}
+
+// insert makes a new job, which waits for another if there is one.
+func (in *insertion) insert(b *book, c *commit, p *prepared, ahead *entry) {
+	r := &p.record
+	r.ID = b.next
+	b.next++
+	s := r.InitialState()
+	e := b.newEntry(r, &s, p.kind)
+	in.job = e
+	b.register(e)
+	if ahead != nil {
+		in.ahead, in.old = ahead, ahead.follower()
+		follow(e, ahead)
+	}
+	c.insert(r)
+}
+
+// join gives a job that waits a higher priority.
+func (in *insertion) join(b *book, c *commit, e *entry, p Priority) Result {
+	if p >= e.priority {
+		return Result{Kind: Duplicate, ID: e.id}
+	}
+	in.joined, in.was = e, e.priority
+	b.prioritise(e, p)
+	c.amend(b, e)
+	return Result{Kind: Upgraded, ID: e.id}
+}
+
+// prioritise changes the priority of a job wherever it is.
+func (b *book) prioritise(e *entry, p Priority) {
+	if e.place != ready {
+		e.priority = p
+		return
+	}
+	since := e.when
+	b.move(e, leaving, 0)
+	e.priority = p
+	b.move(e, ready, since)
+}
+
+// leave keeps others away from a job that is to be superseded.
+func (in *insertion) leave(b *book, e *entry) {
+	in.gone, in.from, in.whens = append(in.gone, e), append(in.from, e.place), append(in.whens, e.when)
+	b.move(e, leaving, e.when)
+}
+
+// resolve ends those that are superseded.
+func (in *insertion) resolve(b *book, c *commit) {
+	for _, e := range in.gone {
+		c.resolve(b, e, End{Kind: Superseded, At: c.now, By: in.job.id})
+	}
+}
+
+func (o *submitOp) done(b *book, c *commit) {
+	if o.withdrawn || o.steps != nil {
+		return
+	}
+	inserted := 0
+	for i := range o.plans {
+		in := &o.plans[i]
+		for _, e := range in.gone {
+			b.tellEnd(events.JobSuperseded, e, &verdict{}, c.now)
+			b.forget(e)
+			b.counts.ended[Superseded]++
+		}
+		if e := in.job; e != nil {
+			inserted++
+			b.tellSubmitted(e, &o.subs[i].record, c.now)
+			if e.place == arriving {
+				b.settleIn(e)
+			}
+		}
+		if e := in.joined; e != nil {
+			b.tell(events.JobUpgraded, e, func(*events.Event) {})
+		}
+		if e := in.busy; e != nil {
+			if cl := e.claim; cl != nil {
+				c.after = append(c.after, func() { cl.stop(events.ReasonSuperseded) })
+			}
+		}
+		b.counts.results[o.results[i].Kind]++
+	}
+	if o.batch {
+		b.tellBatch(inserted, c.now)
+	}
+	o.reply <- nil
+}
+
+func (o *submitOp) undone(b *book, err error) (again bool) {
+	if o.withdrawn {
+		return false
+	}
+	if o.steps != nil {
+		return true
+	}
+	for i := len(o.plans) - 1; i >= 0; i-- {
+		o.plans[i].undo(b)
+	}
+	o.reply <- err
+	return false
+}
+
+// undo takes back what was decided.
+func (in *insertion) undo(b *book) {
+	if e := in.busy; e != nil {
+		e.more.verdict, e.more.by = 0, 0
+	}
+	if e := in.joined; e != nil && e.place != gone {
+		b.prioritise(e, in.was)
+	}
+	if e := in.job; e != nil {
+		b.forget(e)
+		if in.ahead != nil && in.ahead.place != gone {
+			in.ahead.extend().follower = in.old
+			if in.old != nil {
+				in.old.extend().ahead = in.ahead
+			}
+		}
+	}
+	for i, e := range in.gone {
+		if in.from[i] == arriving {
+			b.move(e, arriving, in.whens[i])
+		} else {
+			e.when = in.whens[i]
+			b.settleIn(e)
+		}
+	}
+}

@@ -1,0 +1,268 @@
+package persist
+
+import (
+	"time"
+
+	"github.com/taskvisor/taskvisor/events"
+)
+
+// settleOp stores what follows an attempt that has ended.
+type settleOp struct {
+	job  *entry
+	v    verdict
+	move move
+	end  Ending
+	wait time.Duration // the pause before the next attempt
+}
+
+// prepare makes the text of the error, without the lock.
+func (o *settleOp) prepare() { o.v.read() }
+
+func (o *settleOp) plan(b *book, c *commit) {
+	e := o.job
+	if o.v.text != "" && o.end != Completed {
+		e.extend().last = &Failure{At: c.now, Attempt: int(e.attempts), Exit: o.v.exit, Text: o.v.text}
+	}
+	if o.move == endNow {
+		c.resolve(b, e, End{Kind: o.end, At: c.now, Elapsed: o.v.elapsed, By: e.extra().by})
+		return
+	}
+	s := e.state(&b.clock)
+	if o.wait > 0 {
+		s.RunAt = c.now.Add(o.wait)
+	}
+	c.steps = append(c.steps, Step{Verb: Amend, ID: e.id, State: s})
+}
+
+func (o *settleOp) done(b *book, c *commit) {
+	e := o.job
+	b.owing--
+	e.claim = nil
+	if o.move == endNow {
+		b.counts.ended[o.end]++
+		b.tellEnd(endKind[o.end], e, &o.v, c.now)
+		b.forget(e)
+		return
+	}
+	e.when = b.clock.now() + instant(o.wait)
+	if o.wait <= 0 {
+		e.when = 0
+	}
+	e.absolute = false
+	b.tellAgain(o, c.now)
+	if e.more != nil && e.more.verdict != 0 { // decided meanwhile
+		b.enqueue(&settleOp{job: e, v: o.v, move: endNow, end: e.more.verdict})
+		b.owing++
+		return
+	}
+	b.settleIn(e)
+}
+
+func (o *settleOp) undone(*book, error) bool { return true }
+
+var endKind = [...]events.Kind{
+	Completed: events.JobCompleted, Failed: events.JobFailed, DeadLetter: events.JobDeadLettered, Cancelled: events.JobCancelled,
+	Superseded: events.JobSuperseded, Expired: events.JobExpired, DependencyFailed: events.JobFailed,
+}
+
+// claimOp stores a claim before the job is begun.
+type claimOp struct {
+	claim *claim
+}
+
+func (o *claimOp) plan(b *book, c *commit) {
+	s := o.claim.job.state(&b.clock)
+	s.Claimed = true
+	o.claim.stored = true
+	c.steps = append(c.steps, Step{Verb: Amend, ID: o.claim.job.id, State: s})
+}
+
+func (o *claimOp) done(b *book, c *commit) {
+	c.after = append(c.after, o.claim.begin)
+}
+
+func (o *claimOp) undone(b *book, _ error) bool { return true }
+
+// cancelOp ends a job, or tells it to end.
+type cancelOp struct {
+	id    ID
+	job   *entry
+	from  place
+	when  instant
+	reply chan error // has room for one
+	err   error
+	ended chan struct{} // of a job that runs
+	self  *claim        // who asks
+}
+
+func (o *cancelOp) plan(b *book, c *commit) {
+	e := b.jobs[o.id]
+	switch {
+	case e == nil:
+		o.err = ErrEnded // or there is none: who asks finds out
+	case e.place == arriving, e.place == leaving, e.place == settling:
+		c.later = append(c.later, o) // its end may be part of this very commit
+	case e.place.waits():
+		o.job, o.from, o.when = e, e.place, e.when
+		b.move(e, leaving, e.when)
+		c.resolve(b, e, End{Kind: Cancelled, At: c.now})
+	case e.extra().verdict != 0:
+		o.ended = b.await(e)
+	default:
+		o.job = e
+		o.ended = b.await(e)
+		e.extend().verdict = Cancelled
+		c.amend(b, e)
+	}
+}
+
+func (o *cancelOp) done(b *book, c *commit) {
+	if e := o.job; e != nil && o.ended == nil {
+		b.counts.ended[Cancelled]++
+		b.tellEnd(events.JobCancelled, e, &verdict{}, c.now)
+		b.forget(e)
+	} else if e != nil && e.claim != nil {
+		cl := e.claim
+		c.after = append(c.after, func() { cl.stop(events.ReasonCancelled) })
+	}
+	o.reply <- o.err
+}
+
+func (o *cancelOp) undone(b *book, err error) bool {
+	switch e := o.job; {
+	case e == nil:
+	case o.ended != nil:
+		e.more.verdict = 0
+	default:
+		e.when = o.when
+		b.settleIn(e)
+	}
+	o.reply <- err
+	return false
+}
+
+// expireOp ends a job that has waited for too long.
+type expireOp struct{ job *entry }
+
+func (o *expireOp) plan(b *book, c *commit) {
+	c.resolve(b, o.job, End{Kind: Expired, At: c.now})
+}
+
+func (o *expireOp) done(b *book, c *commit) {
+	b.counts.ended[Expired]++
+	b.tellEnd(events.JobExpired, o.job, &verdict{elapsed: c.now.Sub(time.Unix(0, o.job.submitted))}, c.now)
+	b.forget(o.job)
+}
+
+func (o *expireOp) undone(*book, error) bool { return true }
+
+// releaseOp puts a job back that was set aside.
+type releaseOp struct {
+	id    ID
+	job   *entry
+	was   string
+	reply chan error // has room for one
+	err   error
+}
+
+func (o *releaseOp) plan(b *book, c *commit) {
+	e := b.jobs[o.id]
+	switch {
+	case e == nil:
+		o.err = ErrNotFound
+	case e.place != parked:
+		o.err = ErrNotParked
+	default:
+		o.job, o.was = e, e.more.parked
+		b.move(e, leaving, 0)
+		e.more.parked, e.more.crashes = "", 0
+		c.amend(b, e)
+	}
+}
+
+func (o *releaseOp) done(b *book, _ *commit) {
+	if e := o.job; e != nil {
+		b.settleIn(e)
+		b.tell(events.JobRevived, e, func(*events.Event) {})
+	}
+	o.reply <- o.err
+}
+
+func (o *releaseOp) undone(b *book, err error) bool {
+	if e := o.job; e != nil {
+		e.more.parked = o.was
+		b.settleIn(e)
+	}
+	o.reply <- err
+	return false
+}
+
+// reviveOp makes a job of one that has ended. It keeps its ID.
+type reviveOp struct {
+	job   *Job // as the store knows it
+	kind  *kind
+	entry *entry
+	reply chan error // has room for one
+	err   error
+}
+
+func (o *reviveOp) plan(b *book, c *commit) {
+	r := &o.job.Record
+	switch {
+	case b.jobs[r.ID] != nil:
+		o.err = ErrNotEnded
+		return
+	case !r.Digest.IsZero() && b.keys[r.Digest] != nil:
+		o.err = &KeyError{Holder: b.keys[r.Digest].id}
+		return
+	}
+	s := State{Fence: o.job.Fence, Attempts: o.job.Attempts, Priority: o.job.State.Priority, Last: o.job.Last}
+	if r.TTL > 0 && r.TTLFrom == TTLFromSubmission {
+		s.Expires = c.now.Add(r.TTL)
+	}
+	o.entry = b.newEntry(r, &s, o.kind)
+	b.register(o.entry)
+	c.steps = append(c.steps, Step{Verb: Revive, ID: r.ID, State: s})
+}
+
+func (o *reviveOp) done(b *book, _ *commit) {
+	if o.entry != nil {
+		b.past[o.job.End.Kind]--
+		b.settleIn(o.entry)
+		b.tell(events.JobRevived, o.entry, func(*events.Event) {})
+	}
+	o.reply <- o.err
+}
+
+func (o *reviveOp) undone(b *book, err error) bool {
+	if o.entry != nil {
+		b.forget(o.entry)
+	}
+	o.reply <- err
+	return false
+}
+
+// rulesOf are the rules of a job, with those of its type where it has none of its own.
+func rulesOf(e *entry) Rules {
+	r := e.kind.set.rules
+	if e.more == nil {
+		return r
+	}
+	own := &e.more.rules
+	if own.MaxRetries != 0 {
+		r.MaxRetries = own.MaxRetries
+	}
+	if !own.Backoff.IsZero() {
+		r.Backoff = own.Backoff
+	}
+	if own.Timeout != 0 {
+		r.Timeout = own.Timeout
+	}
+	if own.Stall != 0 {
+		r.Stall = own.Stall
+	}
+	if own.Grace != 0 {
+		r.Grace = own.Grace
+	}
+	return r
+}

@@ -1,0 +1,129 @@
+package persist
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/taskvisor/taskvisor/actor"
+	"github.com/taskvisor/taskvisor/policy"
+	"github.com/taskvisor/taskvisor/supervisor"
+)
+
+// Queue stores jobs and runs them. It is a task, to be hung in a tree by its Spec, and a
+// [supervisor.Family]: below it are the ledger, which owns the store, the clock, and the
+// workers, whose children are the jobs that run, by their numbers. All methods may be called
+// by any goroutine, a job's included.
+type Queue struct {
+	cfg     Config // with its defaults
+	invalid error  // what is wrong with it, or nil
+	book    *book
+	store   atomic.Pointer[Store] // while it is open
+	head    *supervisor.Supervisor
+	workers *supervisor.Supervisor
+	opened  chan struct{} // guarded by book.mu; closed when the run's phase changes
+}
+
+// New returns a queue that does not run. A configuration that cannot be used is refused by
+// Validate, and by Run before anything happens.
+func New(cfg Config) *Queue {
+	q := &Queue{cfg: cfg.resolved(), book: newBook(), opened: make(chan struct{})}
+	if q.invalid = q.cfg.check(); q.invalid == nil {
+		q.invalid = q.learn()
+	}
+	q.workers = supervisor.NewGuarded(supervisor.Config{LameDuck: q.cfg.Drain}, (*keeper)(q))
+	family := q.cfg.Family
+	family.Name = q.cfg.Name
+	family.Strategy = supervisor.RestForOne
+	family.Children = []actor.Spec{
+		{Name: "ledger", Task: (*ledger)(q), AwaitReady: true, StartTimeout: policy.Forever, NoPermit: true},
+		{Name: "clock", Task: (*sweeper)(q), NoPermit: true},
+		q.workers.Spec("workers"),
+	}
+	q.head = supervisor.New(family)
+	return q
+}
+
+// Spec returns a spec that hangs the queue in a tree. An empty name means the one of its
+// Config.
+func (q *Queue) Spec(name string) actor.Spec {
+	spec := q.head.Spec(name)
+	spec.Task = q
+	return spec
+}
+
+// Head returns the supervisor of the queue.
+func (q *Queue) Head() *supervisor.Supervisor { return q.head }
+
+// Validate returns what is wrong with the configuration, or nil.
+func (q *Queue) Validate() error {
+	if q.invalid != nil {
+		return &supervisor.ConfigError{Name: q.cfg.Name, Err: q.invalid}
+	}
+	return q.head.Validate()
+}
+
+// Run opens the store and runs jobs until ctx ends, and closes it then. What was begun is
+// given the time of Config.Drain to finish, and is told to stop then; what has not finished
+// is as if it had not been begun.
+func (q *Queue) Run(ctx context.Context) error {
+	if err := q.Validate(); err != nil {
+		return actor.Fatal(err)
+	}
+	return q.head.Run(ctx)
+}
+
+// WaitReady returns nil when the queue runs, as Supervisor.WaitReady does.
+func (q *Queue) WaitReady(ctx context.Context) error { return q.head.WaitReady(ctx) }
+
+// enterPhase says how far a run has come. It is called with the book locked.
+func (q *Queue) enterPhase(p runPhase) {
+	q.book.phase = p
+	close(q.opened)
+	q.opened = make(chan struct{})
+}
+
+// awaitService returns when the queue takes something in, or why it does not.
+func (q *Queue) awaitService(ctx context.Context) error {
+	for {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		q.book.mu.Lock()
+		phase, changed := q.book.phase, q.opened
+		q.book.mu.Unlock()
+		switch phase {
+		case inService:
+			return nil
+		case closing:
+			return ErrClosing
+		case notRunning:
+			return ErrNotRunning
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// dispatch has the workers take what they can.
+func (q *Queue) dispatch() {
+	g, _ := q.workers.Guard().(*gate)
+	if g == nil {
+		return
+	}
+	b := q.book
+	b.mu.Lock()
+	anything := b.pick() != nil
+	b.mu.Unlock()
+	if anything {
+		g.door.Lock()
+		g.Next()
+		g.door.Unlock()
+	}
+}
+
+var (
+	_ supervisor.Family = (*Queue)(nil)
+	_ supervisor.Keeper = (*keeper)(nil)
+)

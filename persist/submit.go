@@ -1,0 +1,197 @@
+package persist
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Submit stores a job, unless another that has not ended has its key; the result says what
+// has become of it. When Submit returns nil, what the result says is on disk, or as the
+// Durability of the submission has it.
+//
+// The error is a *SubmissionError for what is wrong with the submission, ErrNotRunning,
+// ErrClosing, ErrFull, another error of the store, or the cause of a ctx that has ended; then
+// nothing was stored. It is ErrUnknown, maybe with the cause of ctx, if that is not known:
+// who submits again with the same key is told what there is.
+func (q *Queue) Submit(ctx context.Context, s Submission) (Result, error) {
+	results, err := q.submit(ctx, []Submission{s}, nil, false)
+	if len(results) == 0 {
+		return Result{}, err
+	}
+	return results[0], err
+}
+
+// SubmitAll stores jobs together: all or none of each MaxBatch of them. Opts are said of all
+// of them, and what is said of a single one goes before that. Of several with one key the last
+// counts, and the others are its duplicates.
+//
+// The results are in the order of the submissions. If there is an error, which is one of those
+// of Submit, the results are of what was stored before, and those of the rest are zero. All are
+// checked before anything is stored.
+func (q *Queue) SubmitAll(ctx context.Context, subs []Submission, opts ...Option) ([]Result, error) {
+	return q.submit(ctx, subs, opts, true)
+}
+
+func (q *Queue) submit(ctx context.Context, subs []Submission, opts []Option, batch bool) ([]Result, error) {
+	if len(subs) == 0 {
+		return nil, nil
+	}
+	if q.invalid != nil {
+		return nil, q.Validate()
+	}
+	if err := q.awaitService(ctx); err != nil {
+		return nil, fmt.Errorf("submit: %w", err)
+	}
+	all, relaxed, err := q.prepare(subs, opts)
+	if err != nil {
+		return nil, err
+	}
+	results := make([]Result, len(subs))
+	for from := 0; from < len(all); from += MaxBatch {
+		to := min(from+MaxBatch, len(all))
+		o := &submitOp{subs: all[from:to], results: results[from:to], relaxed: relaxed, batch: batch, reply: make(chan error, 1)}
+		if err := q.hand(ctx, o); err != nil {
+			clear(results[from:to])
+			return results, fmt.Errorf("submit: %w", err)
+		}
+	}
+	return results, nil
+}
+
+// prepare makes records of submissions. They are relaxed if all of them are.
+func (q *Queue) prepare(subs []Submission, opts []Option) (all []*prepared, relaxed bool, err error) {
+	now := time.Now()
+	all = make([]*prepared, len(subs))
+	kinds := make([]*kind, len(subs))
+	sets := make([]settings, len(subs))
+	q.book.mu.Lock()
+	for i := range subs {
+		if kinds[i], err = q.book.kindOf(&subs[i]); err != nil {
+			q.book.mu.Unlock()
+			return nil, false, &SubmissionError{Index: i, Type: subs[i].typeName(), Err: err}
+		}
+		sets[i] = kinds[i].set
+	}
+	q.book.mu.Unlock()
+
+	relaxed = true
+	for i := range subs {
+		set := &sets[i]
+		if len(opts) > 0 {
+			*set = set.with(ofBatch, opts)
+		}
+		if len(subs[i].opts) > 0 {
+			*set = set.with(ofCall, subs[i].opts)
+		}
+		if all[i], err = subs[i].prepare(kinds[i], set, q.cfg.MaxPayload, now); err != nil {
+			return nil, false, &SubmissionError{Index: i, Type: kinds[i].name, Err: err}
+		}
+		relaxed = relaxed && set.durability == Relaxed
+	}
+	return all, relaxed, nil
+}
+
+func (s *Submission) typeName() string {
+	if s.def != nil {
+		return s.def.fullName()
+	}
+	return s.raw
+}
+
+// kindOf returns the type of a submission.
+func (b *book) kindOf(s *Submission) (*kind, error) {
+	if s.def != nil {
+		return b.define(s.def)
+	}
+	if err := checkFullName("Type", s.raw); err != nil {
+		return nil, err
+	}
+	return b.kind(s.raw), nil
+}
+
+// hand gives submissions to the writer, and returns when they are stored.
+func (q *Queue) hand(ctx context.Context, o *submitOp) error {
+	b := q.book
+	b.mu.Lock()
+	switch {
+	case b.phase != inService:
+		b.mu.Unlock()
+		return ErrClosing
+	case o.relaxed && q.acceptAtOnce(o):
+		return nil
+	}
+	b.enqueue(o)
+	b.mu.Unlock()
+	reply := o.reply
+	select {
+	case err := <-reply:
+		return err
+	case <-ctx.Done():
+	}
+	b.mu.Lock()
+	if !o.planned {
+		o.withdrawn = true
+		b.mu.Unlock()
+		return context.Cause(ctx)
+	}
+	b.mu.Unlock()
+	select {
+	case err := <-reply: // it was in time after all
+		return err
+	default:
+		return fmt.Errorf("%w: %w", ErrUnknown, context.Cause(ctx))
+	}
+}
+
+// maxRelaxed is how much may wait for the writer before relaxed submissions wait too.
+const maxRelaxed = 4 * maxSteps
+
+// acceptAtOnce has relaxed submissions take effect before they are stored, unless they are
+// about jobs of which something is being stored right now. It is called with the book locked,
+// and unlocks it if it returns true.
+func (q *Queue) acceptAtOnce(o *submitOp) bool {
+	b := q.book
+	if b.broken != nil || len(b.inbox) > maxRelaxed {
+		return false
+	}
+	for _, p := range o.subs {
+		if e := b.keys[p.record.Digest]; e != nil && (!b.quiet(e) || !b.quiet(e.follower())) {
+			return false
+		}
+	}
+	c := &commit{now: time.Now()}
+	o.plan(b, c)
+	o.done(b, c)
+	<-o.reply
+	o.steps = c.steps
+	if len(o.steps) > 0 {
+		b.inbox = append(b.inbox, o)
+		b.pokeLater(q.cfg.RelaxedDelay)
+	}
+	b.mu.Unlock()
+	for _, f := range c.after {
+		f()
+	}
+	q.dispatch()
+	return true
+}
+
+// quiet reports whether nothing about a job is being stored right now.
+func (b *book) quiet(e *entry) bool {
+	return e == nil || e.place != arriving && e.place != leaving && e.place != settling
+}
+
+// pokeLater wakes the writer after a while.
+func (b *book) pokeLater(d time.Duration) {
+	if b.patient {
+		return
+	}
+	b.patient = true
+	time.AfterFunc(d, func() {
+		b.mu.Lock()
+		b.patient = false
+		b.mu.Unlock()
+		poke(b.wake)
+	})
+}

@@ -1,0 +1,257 @@
+package persist
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/taskvisor/taskvisor/policy"
+	"github.com/taskvisor/taskvisor/supervisor"
+)
+
+// Job returns what is known of a job, whether it has ended or not. The error is a *JobError
+// with ErrNotFound, ErrPruned, ErrNotRunning, or what the store says.
+func (q *Queue) Job(ctx context.Context, id ID) (*Job, error) {
+	store, err := q.reader(ctx)
+	if err != nil {
+		return nil, &JobError{Act: "find", ID: id, Err: err}
+	}
+	j, err := store.Job(ctx, id)
+	if err != nil {
+		return nil, &JobError{Act: "find", ID: id, Err: err}
+	}
+	return j, nil
+}
+
+// Past returns jobs that have ended, the latest first, without their payloads.
+func (q *Queue) Past(ctx context.Context, query PastQuery) ([]*Job, error) {
+	store, err := q.reader(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list: %w", err)
+	}
+	return store.Past(ctx, query)
+}
+
+// DeadLetters returns jobs that have failed as often as they may, the latest first. Before is
+// the End.Seq of the last one of the page before, or zero; limit may be zero.
+func (q *Queue) DeadLetters(ctx context.Context, before uint64, limit int) ([]*Job, error) {
+	return q.Past(ctx, PastQuery{Kinds: []Ending{DeadLetter}, Before: before, Limit: limit})
+}
+
+// reader returns the store, once it is open.
+func (q *Queue) reader(ctx context.Context) (Store, error) {
+	if err := q.awaitService(ctx); err != nil && !errors.Is(err, ErrClosing) {
+		return nil, err
+	}
+	if s := q.store.Load(); s != nil {
+		return *s, nil
+	}
+	return nil, ErrNotRunning
+}
+
+// Await returns a job that has ended, as soon as it has and that is durable. A dead letter
+// counts. The error is a *JobError: with the cause of ctx if that ends before, or as for Job.
+func (q *Queue) Await(ctx context.Context, id ID) (*Job, error) {
+	if _, err := q.reader(ctx); err != nil {
+		return nil, &JobError{Act: "await", ID: id, Err: err}
+	}
+	b := q.book
+	b.mu.Lock()
+	var ended chan struct{}
+	if e := b.jobs[id]; e != nil {
+		ended = b.await(e)
+	}
+	opened := q.opened
+	b.mu.Unlock()
+	if ended != nil {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return nil, &JobError{Act: "await", ID: id, Err: context.Cause(ctx)}
+		case <-opened:
+			return q.awaitAgain(ctx, id)
+		}
+	}
+	return q.Job(ctx, id)
+}
+
+// awaitAgain goes on after the queue has begun or ended a run, or is about to.
+func (q *Queue) awaitAgain(ctx context.Context, id ID) (*Job, error) {
+	q.book.mu.Lock()
+	e, phase := q.book.jobs[id], q.book.phase
+	var ended chan struct{}
+	changed := q.opened
+	if e != nil {
+		ended = q.book.await(e)
+	}
+	q.book.mu.Unlock()
+	if phase != closing || e == nil {
+		return q.Await(ctx, id)
+	}
+	select {
+	case <-ended:
+		return q.Job(ctx, id)
+	case <-changed:
+		return nil, &JobError{Act: "await", ID: id, Err: ErrClosing}
+	case <-ctx.Done():
+		return nil, &JobError{Act: "await", ID: id, Err: context.Cause(ctx)}
+	}
+}
+
+// await returns a channel that is closed when the job has ended. It is called with the book
+// locked.
+func (b *book) await(e *entry) chan struct{} {
+	c := make(chan struct{})
+	x := e.extend()
+	x.waiters = append(x.waiters, c)
+	return c
+}
+
+// Cancel ends a job as Cancelled, and returns when that is durable. One that runs is told to
+// stop, its context ending with actor.ErrCancelled as its cause, and is waited for as long as
+// ctx allows; what its attempt returns then changes nothing any more, and after a crash it is
+// not run again either.
+//
+// The error is a *JobError: with ErrEnded, ErrPruned or ErrNotFound if there is nothing to
+// cancel, supervisor.ErrSelf for a job that would cancel itself and should return [Cancel]
+// instead, the cause of ctx, or what the store says.
+func (q *Queue) Cancel(ctx context.Context, id ID) error {
+	fail := func(err error) error { return &JobError{Act: "cancel", ID: id, Err: err} }
+	if a, ok := FromContext(ctx); ok && a.c.q == q && a.c.job.id == id {
+		return fail(supervisor.ErrSelf)
+	}
+	o := &cancelOp{id: id, reply: make(chan error, 1)}
+	if err := q.ask(ctx, o, o.reply); err != nil {
+		if errors.Is(err, ErrEnded) {
+			if _, known := q.Job(ctx, id); known != nil {
+				return fail(errors.Unwrap(known))
+			}
+		}
+		return fail(err)
+	}
+	if o.ended == nil {
+		return nil
+	}
+	select {
+	case <-o.ended:
+		return nil
+	case <-ctx.Done():
+		return fail(context.Cause(ctx))
+	}
+}
+
+// Revive puts a job back that has ended: a dead letter above all, but any but a completed one.
+// It keeps its ID, its key and its history, and has all its retries again. The error is a
+// *JobError: with ErrNotEnded, ErrCompleted, a *KeyError if another job has its key now, or
+// as for Job.
+func (q *Queue) Revive(ctx context.Context, id ID) error {
+	fail := func(err error) error { return &JobError{Act: "revive", ID: id, Err: err} }
+	j, err := q.Job(ctx, id)
+	switch {
+	case err != nil:
+		return fail(errors.Unwrap(err))
+	case !j.Ended():
+		return fail(ErrNotEnded)
+	case j.End.Kind == Completed:
+		return fail(ErrCompleted)
+	}
+	q.book.mu.Lock()
+	k := q.book.kind(j.Type)
+	q.book.mu.Unlock()
+	o := &reviveOp{job: j, kind: k, reply: make(chan error, 1)}
+	if err := q.ask(ctx, o, o.reply); err != nil {
+		return fail(err)
+	}
+	return nil
+}
+
+// Release lets a job go on that was set aside. The error is a *JobError with ErrNotParked, or
+// as for Job.
+func (q *Queue) Release(ctx context.Context, id ID) error {
+	o := &releaseOp{id: id, reply: make(chan error, 1)}
+	if err := q.ask(ctx, o, o.reply); err != nil {
+		return &JobError{Act: "release", ID: id, Err: err}
+	}
+	return nil
+}
+
+// ask hands something to the writer and waits for the answer.
+func (q *Queue) ask(ctx context.Context, o op, reply chan error) error {
+	if err := q.awaitService(ctx); err != nil {
+		return err
+	}
+	b := q.book
+	b.mu.Lock()
+	if b.phase != inService {
+		b.mu.Unlock()
+		return ErrClosing
+	}
+	b.enqueue(o)
+	b.mu.Unlock()
+	select {
+	case err := <-reply:
+		return err
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", ErrUnknown, context.Cause(ctx))
+	}
+}
+
+// SetWorkers says how many jobs run at a time, from now on. Those that run are left alone.
+func (q *Queue) SetWorkers(n int) error {
+	if n < 1 {
+		return &policy.FieldError{Field: "Workers", Value: n, Reason: "must be at least 1"}
+	}
+	return q.set(func(b *book) { b.workers = n })
+}
+
+// SetGroupLimit says how many jobs of a group run at a time, from now on and as long as the
+// queue exists. Zero goes back to Config.GroupLimit, policy.Unlimited sets no limit.
+func (q *Queue) SetGroupLimit(name string, n int) error {
+	if n < 0 {
+		return &policy.FieldError{Field: "GroupLimit", Value: n, Reason: "must not be negative"}
+	}
+	if name == "" || len(name) > MaxName {
+		return &policy.FieldError{Field: "Group", Value: name, Reason: "is no name of a group"}
+	}
+	return q.set(func(b *book) {
+		g := b.group(name)
+		g.own = n
+		b.groupChanged(g)
+		b.tidy(name, g)
+	})
+}
+
+// SetDefaultGroupLimit says how many jobs of a group run at a time that has no limit of its
+// own. Zero sets none.
+func (q *Queue) SetDefaultGroupLimit(n int) error {
+	if n < 0 {
+		return &policy.FieldError{Field: "GroupLimit", Value: n, Reason: "must not be negative"}
+	}
+	return q.set(func(b *book) {
+		b.groupLimit = n
+		for _, g := range b.groups {
+			b.groupChanged(g)
+		}
+	})
+}
+
+// SetDomainLimit says how many jobs of a domain run at a time. Zero sets no limit.
+func (q *Queue) SetDomainLimit(name string, n int) error {
+	if n < 0 {
+		return &policy.FieldError{Field: "Domain.Limit", Value: n, Reason: "must not be negative"}
+	}
+	return q.set(func(b *book) {
+		d := b.domain(name)
+		d.limit = n
+		b.domainChanged(d)
+	})
+}
+
+// set changes a limit, and lets those run that may run now.
+func (q *Queue) set(change func(*book)) error {
+	q.book.mu.Lock()
+	change(q.book)
+	q.book.mu.Unlock()
+	q.dispatch()
+	return nil
+}

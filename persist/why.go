@@ -1,0 +1,212 @@
+package persist
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/taskvisor/taskvisor/internal/label"
+)
+
+// Wait says why a job does not run.
+type Wait struct {
+	ID    ID    `json:"id"`
+	Phase Phase `json:"phase"`
+	// Reason is zero for a job that runs, or has ended.
+	Reason WaitReason `json:"reason,omitzero"`
+	// Until is when it will not wait for that any more, if that is known.
+	Until time.Time `json:"until,omitzero"`
+	// Since is since when it is ready, or runs.
+	Since time.Time `json:"since,omitzero"`
+	// Of is what it waits for: the name of a group, a domain or a type.
+	Of string `json:"of,omitempty"`
+	// Used of Limit places are taken, of those that it waits for.
+	Used  int `json:"used,omitempty"`
+	Limit int `json:"limit,omitempty"`
+	// Job is the one that it waits for.
+	Job ID `json:"job,omitzero"`
+	// Ahead is how many jobs of its type and group go before it.
+	Ahead int `json:"ahead,omitempty"`
+	// Evidence is why it was set aside, or what has gone wrong.
+	Evidence string `json:"evidence,omitempty"`
+}
+
+// WaitReason is what a job waits for.
+type WaitReason uint8
+
+const (
+	_ WaitReason = iota
+	// WaitsForTime: it was submitted to run later, or has been put off.
+	WaitsForTime
+	// WaitsForRetry: an attempt has failed, and this is the pause before the next.
+	WaitsForRetry
+	// WaitsForKey: another job of the same key has to end before.
+	WaitsForKey
+	// WaitsForRelease: it was set aside.
+	WaitsForRelease
+	// WaitsForHandler: there is none for its type.
+	WaitsForHandler
+	// WaitsForWorker: as many jobs run as there are workers.
+	WaitsForWorker
+	// WaitsForGroup: as many jobs of its group run as may.
+	WaitsForGroup
+	// WaitsForDomain: as many jobs of its domain run as may.
+	WaitsForDomain
+	// WaitsForTurn: others go before it.
+	WaitsForTurn
+	// WaitsForSuspects: the process died, and jobs that ran then are run alone first.
+	WaitsForSuspects
+	// WaitsForStore: too many attempts have ended that could not be stored yet.
+	WaitsForStore
+)
+
+var waitReasons = label.Table[WaitReason]{Type: "wait", Unsaid: true, Labels: []string{
+	WaitsForTime:     "time",
+	WaitsForRetry:    "retry",
+	WaitsForKey:      "key",
+	WaitsForRelease:  "release",
+	WaitsForHandler:  "handler",
+	WaitsForWorker:   "worker",
+	WaitsForGroup:    "group",
+	WaitsForDomain:   "domain",
+	WaitsForTurn:     "turn",
+	WaitsForSuspects: "suspects",
+	WaitsForStore:    "store",
+}}
+
+// String returns the label of w, and nothing for zero.
+func (w WaitReason) String() string { return waitReasons.String(w) }
+
+// MarshalText returns the label of w, and nothing for zero; a value without one is an error.
+func (w WaitReason) MarshalText() ([]byte, error) { return waitReasons.Marshal(w) }
+
+// UnmarshalText sets w to the reason with that label; an unknown label is an error.
+func (w *WaitReason) UnmarshalText(text []byte) error { return waitReasons.Unmarshal(w, text) }
+
+// Why says why a job does not run. The error is that of Job.
+func (q *Queue) Why(ctx context.Context, id ID) (Wait, error) {
+	if _, err := q.reader(ctx); err != nil {
+		return Wait{}, &JobError{Act: "explain", ID: id, Err: err}
+	}
+	b := q.book
+	b.mu.Lock()
+	if e := b.jobs[id]; e != nil {
+		defer b.mu.Unlock()
+		return b.why(e), nil
+	}
+	b.mu.Unlock()
+	if _, err := q.Job(ctx, id); err != nil {
+		return Wait{}, err
+	}
+	return Wait{ID: id, Phase: Ended}, nil
+}
+
+func (b *book) why(e *entry) Wait {
+	w := Wait{ID: e.id, Phase: cmp.Or(phaseOf[e.place], Ready)}
+	x := e.extra()
+	if x.last != nil {
+		w.Evidence = x.last.Text
+	}
+	switch e.place {
+	case running, claiming, settling:
+		w.Since = b.clock.wall(e.when)
+		if e.claim != nil {
+			w.Since = b.clock.wall(e.claim.began)
+		}
+	case delayed:
+		w.Reason, w.Until = WaitsForTime, b.clock.wall(e.when)
+		if e.failures > 0 {
+			w.Reason = WaitsForRetry
+		}
+	case blocked:
+		w.Reason = WaitsForKey
+		if x.ahead != nil {
+			w.Job = x.ahead.id
+		}
+	case parked:
+		w.Reason, w.Evidence = WaitsForRelease, x.parked
+	case arriving, leaving:
+		w.Reason = WaitsForStore
+	case ready:
+		w.Since = b.clock.wall(e.when)
+		b.whyReady(e, &w)
+	}
+	return w
+}
+
+// whyReady says which gate a job has to pass that is ready.
+func (b *book) whyReady(e *entry, w *Wait) {
+	d, g := e.kind.domain, e.group
+	switch {
+	case e.kind.run == nil:
+		w.Reason, w.Of = WaitsForHandler, e.kind.name
+	case d.full():
+		w.Reason, w.Of, w.Used, w.Limit = WaitsForDomain, d.name, d.running, d.limit
+	case g != nil && b.full(g):
+		w.Reason, w.Of, w.Used, w.Limit = WaitsForGroup, g.name, g.running, cmp.Or(g.own, b.groupLimit)
+	case b.owing >= DefaultBacklog:
+		w.Reason, w.Used, w.Limit = WaitsForStore, b.owing, DefaultBacklog
+	case b.alone, b.suspect() != nil && !e.suspect:
+		w.Reason = WaitsForSuspects
+	case b.running >= b.workers:
+		w.Reason, w.Used, w.Limit = WaitsForWorker, b.running, b.workers
+	default:
+		w.Reason = WaitsForTurn
+	}
+	if l := e.lane; l != nil {
+		w.Ahead = l.ahead(e)
+	}
+}
+
+// ahead counts the jobs of a lane that go before one.
+func (l *lane) ahead(e *entry) (n int) {
+	for i := range l.tiers {
+		t := &l.tiers[i]
+		if t.priority > e.priority {
+			break
+		}
+		for _, s := range t.heap.slots {
+			if l.holds(s, t.priority) && (t.priority < e.priority || s.key < int64(e.id)) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// String says why in a sentence.
+func (w Wait) String() string {
+	until := ""
+	if !w.Until.IsZero() {
+		until = " until " + w.Until.Format(time.RFC3339)
+	}
+	switch w.Reason {
+	case 0:
+		if w.Phase == Ended {
+			return "it has ended"
+		}
+		return "it runs since " + w.Since.Format(time.RFC3339)
+	case WaitsForTime:
+		return "it is not to run" + until
+	case WaitsForRetry:
+		return "it pauses before a retry" + until
+	case WaitsForKey:
+		return fmt.Sprintf("job %d has its key", w.Job)
+	case WaitsForRelease:
+		return "it is set aside: " + w.Evidence
+	case WaitsForHandler:
+		return fmt.Sprintf("there is no handler for type %q", w.Of)
+	case WaitsForWorker:
+		return fmt.Sprintf("all %d workers are busy", w.Limit)
+	case WaitsForGroup:
+		return fmt.Sprintf("group %q runs %d of at most %d jobs", w.Of, w.Used, w.Limit)
+	case WaitsForDomain:
+		return fmt.Sprintf("domain %q runs %d of at most %d jobs", w.Of, w.Used, w.Limit)
+	case WaitsForSuspects:
+		return "jobs that ran when the process died are run alone first"
+	case WaitsForStore:
+		return "the store is behind"
+	}
+	return "others go before it"
+}
