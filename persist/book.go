@@ -36,12 +36,13 @@ type book struct {
 	phase   runPhase
 	next    ID
 	jobs    map[ID]*entry
-	keys    map[Digest]*entry // who holds the key
-	open    pile[*domain]     // those that have lanes, and a place for them
-	agenda  heap              // by entry.due
-	claims  map[events.ID]*claim
-	running int // places taken
-	owing   int // attempts that have ended without that being durable
+	keys    map[Digest]*entry    // who holds the key
+	open    pile[*domain]        // those that have lanes, and a place for them
+	agenda  heap                 // by entry.due
+	claims  map[events.ID]*claim // by their children
+	active  map[ID]*claim        // by their jobs
+	running int                  // places taken
+	owing   int                  // attempts that have ended without that being durable
 
 	// After a crash claims are durable until survivors have finished, and those that ran are
 	// run alone.
@@ -78,7 +79,8 @@ func newBook() *book {
 // reset forgets what is known of a run.
 func (b *book) reset() {
 	b.clock = newClock()
-	b.jobs, b.keys, b.claims = map[ID]*entry{}, map[Digest]*entry{}, map[events.ID]*claim{}
+	b.jobs, b.keys = map[ID]*entry{}, map[Digest]*entry{}
+	b.claims, b.active = map[events.ID]*claim{}, map[ID]*claim{}
 	b.open = pile[*domain]{
 		before: func(a, o *domain) bool { return a.lanes.members[0].before(o.lanes.members[0]) },
 		at:     func(d *domain) *int { return &d.at },
@@ -284,6 +286,9 @@ func (b *book) laneChanged(l *lane) {
 		d.lanes.remove(l)
 	default:
 		d.lanes.fix(l)
+	}
+	if l.kind.run == nil && l.n > 0 {
+		b.tellUnknown(l.kind)
 	}
 	b.domainChanged(d)
 }

@@ -133,12 +133,7 @@ func (c *claim) leave() {
 	}
 }
 
-func (c *claim) path() string {
-	if h := c.task.Handle(); h != nil {
-		return h.Path()
-	}
-	return ""
-}
+func (c *claim) path() string { return c.task.Handle().Path() }
 
 // begin gives the job to its child, after its claim was stored.
 func (c *claim) begin() {
@@ -149,12 +144,15 @@ func (c *claim) begin() {
 
 // stop tells the attempt to end.
 func (c *claim) stop(why events.Reason) {
-	if c.task == (supervisor.Candidate{}) {
+	c.q.book.mu.Lock()
+	task := c.task
+	c.q.book.mu.Unlock()
+	if task == (supervisor.Candidate{}) {
 		return // it has not begun, and will look
 	}
 	c.gate.door.Lock()
 	defer c.gate.door.Unlock()
-	c.task.Stop(why)
+	task.Stop(why)
 }
 
 // outcome is how the attempt ended, as its supervisor sees it.

@@ -95,9 +95,10 @@ func (g *gate) enter(c *claim) {
 		}
 		var task supervisor.Candidate
 		if task, err = g.door.Prepare(&spec); err == nil {
-			c.task = task
 			b.mu.Lock()
+			c.task = task
 			b.claims[task.Handle().ID()] = c
+			b.active[c.job.id] = c
 			decided := c.job.extra().verdict
 			if c.job.place == claiming {
 				b.move(c.job, running, c.job.when)
@@ -160,6 +161,7 @@ func (b *book) settle(c *claim, v *verdict) {
 		return // somebody else has it, or it has ended
 	}
 	v.elapsed = time.Duration(b.clock.now() - c.began)
+	delete(b.active, e.id)
 	b.survived(e)
 	failed := e.failures + 1
 	o := &settleOp{job: e, v: *v}

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
+	"github.com/taskvisor/taskvisor/supervisor"
 )
 
 // ledger is the task that has the store: it opens it, reads what there is, and then stores
@@ -26,6 +28,9 @@ func (l *ledger) Run(ctx context.Context) (err error) {
 	q, b := (*Queue)(l), l.book
 	b.mu.Lock()
 	b.reset()
+	if info, ok := actor.FromContext(ctx); ok {
+		b.watch, b.path = supervisor.FromContext(ctx).Bus(), strings.TrimSuffix(info.Path, "/ledger")
+	}
 	q.enterPhase(opening)
 	b.mu.Unlock()
 	defer func() {
@@ -47,6 +52,11 @@ func (l *ledger) Run(ctx context.Context) (err error) {
 
 	b.mu.Lock()
 	q.enterPhase(inService)
+	for _, k := range b.kinds {
+		if k.run == nil && k.count[Ready] > 0 {
+			b.tellUnknown(k)
+		}
+	}
 	b.mu.Unlock()
 	actor.Ready(ctx)
 	w := writer{q: q, store: store}

@@ -64,6 +64,17 @@ func aboutRecord(r *Record, domain string, p Priority, attempt int) *events.Job 
 	}
 }
 
+// tellUnknown tells, once, that jobs wait for a handler.
+func (b *book) tellUnknown(k *kind) {
+	if k.told || b.phase != inService {
+		return
+	}
+	k.told = true
+	b.publish(events.JobTypeUnknown, func(x *events.Event) {
+		x.Job, x.Count = &events.Job{Type: k.name, Domain: k.domain.name}, uint64(k.count[Ready])
+	})
+}
+
 func (b *book) tellBatch(inserted int, now time.Time) {
 	b.publish(events.BatchSubmitted, func(x *events.Event) { x.At, x.Count = now, uint64(inserted) })
 }
