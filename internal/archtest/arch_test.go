@@ -64,6 +64,14 @@ var imports = []importRow{
 		reason: "a door to the supervisor that knows no database; it and controller never meet",
 	},
 	{
+		pkg: "persist/memstore", ours: []string{"persist"},
+		reason: "a store needs the vocabulary of jobs and nothing else",
+	},
+	{
+		pkg: "persist/storetest", ours: []string{"persist", "persist/memstore"},
+		reason: "for tests of a store: it plays the subject against the reference; no program imports it",
+	},
+	{
 		pkg: "subscribers/console", ours: []string{"events", "policy"},
 		reason: "a sink reads events, whose exits are policy's",
 	},
@@ -103,6 +111,7 @@ var goroutines = []fileRow{
 	{"actor/actor.go", "an actor is a goroutine"},
 	{"actor/helpers.go", "what runs inside an attempt and must end with it"},
 	{"events/subscription.go", "each subscriber reads its place in the stream on its own"},
+	{"persist/storetest/reads.go", "readers look on while the test commits"},
 	{"supervisor/main.go", "signals arrive while main waits for the tree"},
 	{"supervisor/supervisortest/tree.go", "a tree runs beside the test that looks at it"},
 }

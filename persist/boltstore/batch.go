@@ -1,0 +1,288 @@
+package boltstore
+
+import (
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/taskvisor/taskvisor/persist"
+)
+
+// batch is one commit while it is made. It is used again for the next.
+type batch struct {
+	s       *Store
+	tx      *bbolt.Tx
+	opened  [buckets]*bbolt.Bucket // those that were needed so far
+	tally   tally
+	stale   []int
+	changed bool  // there is something to commit
+	added   int64 // how many bytes of records and payloads
+
+	// buf holds the values: bbolt refers to them until the commit is over. When it grows,
+	// those that were there stay where they are.
+	buf  []byte
+	id   idKey
+	past pastKey
+	end  persist.End
+	ends []end
+}
+
+// maxBuf is how much memory is kept for the next commit.
+const maxBuf = 4 << 20
+
+// end is an entry of the bucket past.
+type end struct {
+	seq uint64
+	id  persist.ID
+}
+
+func (b *batch) reset(s *Store, tx *bbolt.Tx) {
+	if cap(b.buf) > maxBuf {
+		b.buf = nil
+	}
+	*b = batch{s: s, tx: tx, tally: s.tally, buf: b.buf[:0], ends: b.ends[:0]}
+	b.tally.serial = s.serial
+}
+
+// release lets go of what bbolt has made for the transaction.
+func (b *batch) release() { b.tx, b.opened = nil, [buckets]*bbolt.Bucket{} }
+
+func (b *batch) bucket(i bucket) *bbolt.Bucket {
+	if b.opened[i] == nil {
+		b.opened[i] = b.tx.Bucket(bucketNames[i])
+		b.opened[i].FillPercent = fill
+	}
+	return b.opened[i]
+}
+
+// step makes one step.
+func (b *batch) step(i int, p *persist.Step) error {
+	var fresh bool
+	var err error
+	switch p.Verb {
+	case persist.Insert:
+		fresh, err = true, b.insert(p.Record)
+	case persist.Amend:
+		fresh, err = b.amend(p)
+	case persist.Resolve:
+		fresh, err = b.resolve(p)
+	case persist.Revive:
+		fresh, err = b.revive(p)
+	case persist.Prune:
+		fresh, err = true, b.prune(p.Kind, p.Count)
+	default:
+		err = fmt.Errorf("%w: verb %d", ErrInvalidStep, p.Verb)
+	}
+	switch {
+	case errors.Is(err, ErrInvalidStep), errors.Is(err, ErrOutOfOrder):
+		id := p.ID
+		if p.Record != nil {
+			id = p.Record.ID
+		}
+		return &StepError{Index: i, ID: id, Err: err}
+	case err != nil:
+		return err
+	case !fresh:
+		b.stale = append(b.stale, i)
+	}
+	return nil
+}
+
+// insert adds a job. Its state is what it follows from the record.
+func (b *batch) insert(r *persist.Record) error {
+	switch {
+	case r == nil:
+		return fmt.Errorf("%w: there is no record", ErrInvalidStep)
+	case r.ID <= b.tally.last:
+		return fmt.Errorf("%w: the last was %d", ErrOutOfOrder, b.tally.last)
+	case r.Rules.Backoff.Custom != nil:
+		return fmt.Errorf("%w: a function cannot be stored", ErrInvalidStep)
+	}
+	key, start := b.id.set(r.ID), len(b.buf)
+	inline := b.s.opts.InlinePayload
+	b.buf = seal(appendRecord(b.buf, r, inline), start, jobs, key)
+	if err := b.put(jobs, key, start); err != nil {
+		return err
+	}
+	b.added += int64(len(b.buf) - start)
+	if len(r.Payload) > inline {
+		// The payload belongs to the store until the commit is over.
+		if err := b.bucket(blobs).Put(key, r.Payload); err != nil {
+			return err
+		}
+		b.added += int64(len(r.Payload)) + pageRest
+		b.tally.blobs++
+	}
+	b.tally.last = r.ID
+	b.tally.pending++
+	return nil
+}
+
+// put stores the value that begins at start in buf.
+func (b *batch) put(in bucket, key []byte, start int) error {
+	b.changed = true
+	return b.bucket(in).Put(key, b.buf[start:len(b.buf):len(b.buf)])
+}
+
+// find says how a job stands, and whether there is one.
+func (b *batch) find(id persist.ID) (g gist, there bool, err error) {
+	if id == 0 || id > b.tally.last {
+		return g, false, nil
+	}
+	key := b.id.set(id)
+	v := b.bucket(states).Get(key)
+	if v == nil {
+		// As it was submitted, or pruned.
+		return g, b.bucket(jobs).Get(key) != nil, nil
+	}
+	v, err = unseal(states, key, v)
+	if err == nil {
+		g, err = readGist(v)
+	}
+	if err != nil {
+		return g, false, b.s.damaged(states, key, err)
+	}
+	return g, true, nil
+}
+
+// putState stores the state of the job whose key is in b.id.
+func (b *batch) putState(s *persist.State, end *persist.End) error {
+	start := len(b.buf)
+	b.buf = seal(appendState(b.buf, s, end), start, states, b.id[:])
+	return b.put(states, b.id[:], start)
+}
+
+func (b *batch) amend(p *persist.Step) (fresh bool, err error) {
+	g, there, err := b.find(p.ID)
+	if err != nil || !there || g.ended() || g.fence > p.State.Fence {
+		return false, err
+	}
+	return true, b.putState(&p.State, nil)
+}
+
+func (b *batch) resolve(p *persist.Step) (fresh bool, err error) {
+	if !known(p.End.Kind) {
+		return false, fmt.Errorf("%w: ending %d", ErrInvalidStep, p.End.Kind)
+	}
+	g, there, err := b.find(p.ID)
+	if err != nil || !there || g.ended() || g.fence > p.State.Fence {
+		return false, err
+	}
+	b.tally.seq++
+	b.tally.pending--
+	b.tally.past[p.End.Kind]++
+	b.end = p.End
+	b.end.Seq = b.tally.seq
+	if err := b.putState(&p.State, &b.end); err != nil {
+		return false, err
+	}
+	key, start := b.past.set(b.end.Kind, b.end.Seq), len(b.buf)
+	b.buf = seal(appendNumber(b.buf, uint64(p.ID)), start, past, key)
+	return true, b.put(past, key, start)
+}
+
+func (b *batch) revive(p *persist.Step) (fresh bool, err error) {
+	g, there, err := b.find(p.ID)
+	if err != nil || !there || !g.ended() {
+		return false, err
+	}
+	b.tally.pending++
+	b.tally.past[g.kind]--
+	if err := b.bucket(past).Delete(b.past.set(g.kind, g.seq)); err != nil {
+		return false, err
+	}
+	return true, b.putState(&p.State, nil)
+}
+
+// prune forgets the first n that ended as kind.
+func (b *batch) prune(kind persist.Ending, n int) error {
+	if !known(kind) {
+		return fmt.Errorf("%w: ending %d", ErrInvalidStep, kind)
+	}
+	if n <= 0 || b.tally.past[kind] == 0 {
+		return nil
+	}
+
+	// What is deleted under a cursor makes it skip: so look first.
+	b.ends = b.ends[:0]
+	c := b.bucket(past).Cursor()
+	for k, v := c.Seek(b.past.set(kind, 0)); k != nil && k[0] == byte(kind) && len(b.ends) < n; k, v = c.Next() {
+		_, seq, err := readPastKey(k)
+		id, bad := number(past, k, v)
+		if err = errors.Join(err, bad); err != nil {
+			return b.s.damaged(past, k, err)
+		}
+		b.ends = append(b.ends, end{seq, persist.ID(id)})
+	}
+	for _, e := range b.ends {
+		if err := b.forget(kind, e); err != nil {
+			return err
+		}
+	}
+	b.tally.past[kind] -= uint64(len(b.ends))
+	b.changed = true
+	return nil
+}
+
+func (b *batch) forget(kind persist.Ending, e end) error {
+	key := b.id.set(e.id)
+	if b.tally.blobs > 0 && b.bucket(blobs).Get(key) != nil {
+		if err := b.bucket(blobs).Delete(key); err != nil {
+			return err
+		}
+		b.tally.blobs--
+	}
+	return errors.Join(
+		b.bucket(past).Delete(b.past.set(kind, e.seq)),
+		b.bucket(states).Delete(key),
+		b.bucket(jobs).Delete(key),
+	)
+}
+
+// finish puts what is said of all.
+func (b *batch) finish() error {
+	if b.tally.last != b.s.tally.last {
+		if err := b.bucket(jobs).SetSequence(uint64(b.tally.last)); err != nil {
+			return err
+		}
+	}
+	if b.tally.seq != b.s.tally.seq {
+		if err := b.bucket(past).SetSequence(b.tally.seq); err != nil {
+			return err
+		}
+	}
+	start := len(b.buf)
+	b.buf = seal(appendTally(b.buf, &b.tally), start, meta, tallyKey)
+	return b.put(meta, tallyKey, start)
+}
+
+// Of a limited file this much is kept for ends, amendments and the pages that a commit
+// writes before those that they replace are free: a share of the limit within bounds, and
+// some for each job that has not ended.
+const (
+	reserveShare           = 16
+	minReserve, maxReserve = 512 << 10, 4 << 20
+	endRoom                = 128
+	// pageRest is what may be left over of the pages of a large payload.
+	pageRest = 4096
+)
+
+// fits refuses inserts for which there is no room.
+func (b *batch) fits() error {
+	limit := b.s.opts.MaxSize
+	if limit == 0 || b.added == 0 {
+		return nil
+	}
+	reserve := min(max(limit/reserveShare, minReserve), maxReserve) + int64(b.tally.pending)*endRoom
+	need := b.added + b.added/8 + reserve // pages are not quite full
+	room := limit - int64(b.s.stride()) - b.s.high
+	stats := b.s.db.Stats()
+	// Pages that the last commit has freed can be used by this one, unless somebody reads.
+	free := int64(stats.FreePageN+stats.PendingPageN) * int64(b.tx.DB().Info().PageSize)
+	if room+free < need {
+		return fmt.Errorf("store %s: %w: of %d bytes %d are free, and %d are kept for the ends of jobs",
+			b.s.path, persist.ErrFull, limit, max(room+free, 0), reserve)
+	}
+	return nil
+}

@@ -1,0 +1,195 @@
+package boltstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/taskvisor/taskvisor/persist"
+)
+
+// maxFaults is how many faults Check tells.
+const maxFaults = 20
+
+// Check looks through the whole file: pages, checksums, and whether what is said in
+// several places agrees. What it finds is a *persist.CorruptError. Nothing is committed
+// meanwhile, so on a large file it is not for a busy hour.
+func (s *Store) Check(ctx context.Context) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := s.usable(); err != nil {
+		return err
+	}
+	if err := inspectFile(s.file, s.path); err != nil {
+		return err
+	}
+	c := checker{ctx: ctx, tally: s.tally}
+	err := s.see(func(tx *bbolt.Tx) error { return c.all(tx) })
+	switch {
+	case err != nil:
+		return err
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case len(c.faults) > 0:
+		return s.corrupt(errors.Join(c.faults...))
+	}
+	return nil
+}
+
+// checker collects what is wrong.
+type checker struct {
+	ctx    context.Context
+	tx     *bbolt.Tx
+	tally  tally // what the file should hold
+	found  tally // what it does
+	faults []error
+	seen   int
+}
+
+func (c *checker) fault(in bucket, key []byte, err error) {
+	if len(c.faults) < maxFaults {
+		c.faults = append(c.faults, fmt.Errorf("bucket %s, key %s: %w", in, keyText(key), err))
+	}
+}
+
+func (c *checker) all(tx *bbolt.Tx) error {
+	c.tx = tx
+	for err := range tx.Check() { // to the end: else its goroutine would stay
+		if len(c.faults) < maxFaults {
+			c.faults = append(c.faults, err)
+		}
+	}
+	c.each(jobs, c.job)
+	c.each(states, c.state)
+	c.each(past, c.past)
+	c.each(blobs, c.blob)
+
+	// The sums.
+	c.found.serial = c.tally.serial
+	c.found.last = persist.ID(c.get(jobs).Sequence())
+	c.found.seq = c.get(past).Sequence()
+	if c.found != c.tally {
+		c.fault(meta, tallyKey, fmt.Errorf("says %+v, and there is %+v", c.tally, c.found))
+	}
+	if _, err := number(meta, formatKey, c.get(meta).Get(formatKey)); err != nil {
+		c.fault(meta, formatKey, err)
+	}
+	return nil
+}
+
+func (c *checker) get(b bucket) *bbolt.Bucket { return c.tx.Bucket(bucketNames[b]) }
+
+// each calls look for each entry of a bucket, until the context ends.
+func (c *checker) each(in bucket, look func(k, v []byte) error) {
+	cursor := c.get(in).Cursor()
+	for k, v := cursor.First(); k != nil; k, v = cursor.Next() {
+		if c.seen++; c.seen%1024 == 0 && c.ctx.Err() != nil {
+			return
+		}
+		if err := look(k, v); err != nil {
+			c.fault(in, k, err)
+		}
+	}
+}
+
+func (c *checker) job(k, v []byte) error {
+	id, err := readID(k)
+	if err != nil {
+		return err
+	}
+	if uint64(id) > c.get(jobs).Sequence() {
+		return errors.New("is higher than the last ID")
+	}
+	if c.get(states).Get(k) == nil {
+		c.found.pending++
+	}
+	var r persist.Record
+	if v, err = unseal(jobs, k, v); err != nil {
+		return err
+	}
+	_, apart, err := readRecord(v, &r, nil)
+	if err != nil || apart == nil {
+		return err
+	}
+	if p := c.get(blobs).Get(k); p == nil || !apart.fits(p) {
+		return errNoBlob
+	}
+	return nil
+}
+
+func (c *checker) state(k, v []byte) error {
+	id, err := readID(k)
+	if err != nil {
+		return err
+	}
+	if c.get(jobs).Get(k) == nil {
+		return errNoJob
+	}
+	if v, err = unseal(states, k, v); err != nil {
+		return err
+	}
+	var s persist.State
+	end, err := readState(v, &s)
+	if err != nil {
+		return err
+	}
+	if end == nil {
+		c.found.pending++
+		return nil
+	}
+	c.found.past[end.Kind]++
+	var key pastKey
+	at := c.get(past).Get(key.set(end.Kind, end.Seq))
+	if at == nil {
+		return errors.New("its end is not in bucket past")
+	}
+	if other, err := number(past, key[:], at); err != nil || persist.ID(other) != id {
+		return errors.New("in bucket past its end is that of another")
+	}
+	return nil
+}
+
+func (c *checker) past(k, v []byte) error {
+	kind, seq, err := readPastKey(k)
+	if err != nil {
+		return err
+	}
+	if seq > c.get(past).Sequence() {
+		return errors.New("is higher than the last place")
+	}
+	id, err := number(past, k, v)
+	if err != nil {
+		return err
+	}
+	var key idKey
+	state := c.get(states).Get(key.set(persist.ID(id)))
+	if state == nil {
+		return errNoEnd
+	}
+	if state, err = unseal(states, key[:], state); err != nil {
+		return err
+	}
+	if g, err := readGist(state); err != nil || g.kind != kind || g.seq != seq {
+		return errNoEnd
+	}
+	return nil
+}
+
+func (c *checker) blob(k, _ []byte) error {
+	c.found.blobs++
+	v := c.get(jobs).Get(k)
+	if v == nil {
+		return errNoJob
+	}
+	v, err := unseal(jobs, k, v)
+	if err != nil {
+		return err
+	}
+	var r persist.Record
+	if _, apart, err := readRecord(v, &r, nil); err != nil || apart == nil {
+		return errors.New("its job has the payload itself")
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package boltstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"runtime/debug"
+
+	"go.etcd.io/bbolt"
+)
+
+// newSuffix is the end of the name of a file that will take the place of a store.
+const newSuffix = ".new"
+
+// Compact makes the file at path as small as what it holds. Nobody may have it open. The
+// file that is there is replaced when its copy is on the disk, and so needs room for both.
+func Compact(ctx context.Context, path string, opts Options) error {
+	if _, err := os.Stat(path); err != nil {
+		return notOpened(path, err)
+	}
+	opts.CompactOnOpen = false // once is enough
+	s, err := Open(ctx, path, opts)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.compact(ctx), s.Close())
+}
+
+// roomy reports whether so much of the file is free that a smaller one is worth it.
+func (s *Store) roomy() bool {
+	u := s.Usage()
+	return u.Free > CompactFree && float64(u.Free) > CompactShare*float64(u.Bytes)
+}
+
+func (s *Store) compact(ctx context.Context) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(); err != nil {
+		return err
+	}
+	return s.rewrite(ctx)
+}
+
+// rewrite copies the file into a fresh one, puts that in its place and opens it. After an
+// error, the store has to be settled, which does it again. The caller holds both locks.
+func (s *Store) rewrite(ctx context.Context) error {
+	fresh := s.path + newSuffix
+	mode := s.opts.FileMode
+	if info, err := s.file.Stat(); err == nil {
+		mode = info.Mode().Perm()
+	}
+	if err := s.copyTo(ctx, fresh, mode); err != nil {
+		return errors.Join(notOpened(s.path, err), dropFile(fresh))
+	}
+
+	// Who waits for the lock gets it when the old file has been replaced, and sees that.
+	// Windows does not replace a file that is open, for whoever it is.
+	var err error
+	if runtime.GOOS == "windows" {
+		err = s.detach()
+	}
+	if err = errors.Join(err, os.Rename(fresh, s.path)); err == nil {
+		err = syncFolder(s.path)
+	}
+	err = errors.Join(err, s.detach())
+	if err != nil {
+		return notOpened(s.path, err)
+	}
+	return s.attach(ctx)
+}
+
+// dropFile removes a file that is of no use.
+func dropFile(path string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// copySlice is how many bytes are copied in one transaction.
+const copySlice = 16 << 20
+
+// copyTo makes a file of what is in this one. When it returns nil, that is on the disk.
+func (s *Store) copyTo(ctx context.Context, path string, mode fs.FileMode) (err error) {
+	defer caught(s.path, &err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	if err := dropFile(path); err != nil {
+		return err
+	}
+	to, err := bbolt.Open(path, mode, &bbolt.Options{
+		NoSync: true, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
+		Timeout: s.opts.LockTimeout, InitialMmapSize: initialMap(),
+	})
+	if err != nil {
+		return err
+	}
+	to.AllocSize = s.stride()
+	w := &copier{ctx: ctx, to: to}
+	err = s.db.View(func(tx *bbolt.Tx) error { return tx.ForEach(w.bucket) })
+	err = errors.Join(err, w.end())
+	if err == nil {
+		err = to.Sync()
+	}
+	return errors.Join(err, to.Close())
+}
+
+// copier copies buckets, in transactions that fit into memory.
+type copier struct {
+	ctx  context.Context
+	to   *bbolt.DB
+	tx   *bbolt.Tx
+	size int
+}
+
+func (w *copier) bucket(name []byte, from *bbolt.Bucket) error {
+	if err := w.begin(); err != nil {
+		return err
+	}
+	to, err := w.tx.CreateBucket(name)
+	if err != nil {
+		return err
+	}
+	if err := to.SetSequence(from.Sequence()); err != nil {
+		return err
+	}
+	to.FillPercent = fill
+	return from.ForEach(func(k, v []byte) error {
+		if v == nil {
+			return fmt.Errorf("there is a bucket in bucket %q", name)
+		}
+		if w.size += len(k) + len(v); w.size > copySlice {
+			if err := errors.Join(w.end(), w.begin()); err != nil {
+				return err
+			}
+			to = w.tx.Bucket(name)
+			to.FillPercent = fill
+		}
+		return to.Put(k, v)
+	})
+}
+
+func (w *copier) begin() (err error) {
+	if w.ctx.Err() != nil {
+		return context.Cause(w.ctx)
+	}
+	if w.tx == nil {
+		w.size = 0
+		w.tx, err = w.to.Begin(true)
+	}
+	return err
+}
+
+func (w *copier) end() error {
+	tx := w.tx
+	if w.tx = nil; tx == nil {
+		return nil
+	}
+	return tx.Commit()
+}

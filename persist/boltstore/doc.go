@@ -1,0 +1,38 @@
+// Package boltstore keeps the jobs of a queue in one file, with bbolt.
+//
+//	queue := persist.New(persist.Config{
+//		Store: boltstore.File("jobs.db", boltstore.Options{}),
+//	})
+//
+// # What is promised
+//
+// A commit is atomic, and on disk when it is acknowledged. A job that was acknowledged is
+// there after a crash of the process or of the machine, and what it was told to become is
+// what it is. With [Options.NoSync] that holds for the death of the process only.
+//
+// One process has the file at a time: who comes second gets a *persist.LockedError that
+// names the first. A damaged file is a *persist.CorruptError, and is left as it is: pages
+// are looked through before they are used, values have checksums, and what is in the file
+// is counted. A file of a newer version is a *persist.FormatError, and is left too.
+//
+// # When the disk is full
+//
+// A commit for which there is no room changes nothing, and is persist.ErrFull. Under
+// [Options.MaxSize] only inserts are refused, and so early that the ends of the jobs that
+// are there find room.
+//
+// When the disk fails in the middle of a commit, the commit is persist.ErrUnknown, and so
+// is everything else until [Store.Settle] knows better.
+//
+// # The file
+//
+// A file only grows: what was pruned makes room for what comes. [Compact] and
+// [Options.CompactOnOpen] give the room back. [Store.Backup] copies a file while it is in
+// use; copying it by other means does not work.
+//
+// Beside the file there is another while it is in use, whose name ends in ".owner". It
+// says who has it, and means nothing else. Files that end in ".new" or ".tmp" were being
+// written when a process died, and can be deleted.
+//
+// A file on a network needs one that locks files.
+package boltstore

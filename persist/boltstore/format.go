@@ -1,0 +1,60 @@
+package boltstore
+
+// The file holds these buckets. An id is a number of 8 bytes, the highest first.
+//
+//	meta    "format" → format, "open" → nothing, "tally" → tally
+//	jobs    id → record, payload included when it is small; its sequence is the last ID
+//	states  id → state; if the job has ended, the last one and the end. A job without an
+//	        entry is as it was submitted
+//	past    kind (1 byte), place in the order of all ends (8 bytes) → id; its sequence is
+//	        the last place
+//	blobs   id → payload that is too large for jobs, as it is
+//
+// So an insert is one put, and so is a change of state; an end is two, and what it was
+// about stays where it is. Values other than blobs are fields in the wire format of
+// protocol buffers, the last of which is a checksum, see seal. The numbers of the fields
+// are in record.go, state.go and tally.go.
+//
+// How to change it. A field may be added, with a number that never was used, if a version
+// that skips it does no harm. Anything else is a new format: raise format, append to
+// migrations what makes a file of the last one into a new one, and add the file that
+// TestGoldenFiles -update writes. Files of older formats stay in testdata for ever. What
+// never changes is the bucket meta and its entry "format", by which an older version knows
+// that it has to keep off.
+const format = 1
+
+// migrations lead from each format to the next: the first from 1 to 2.
+var migrations = ladder{}
+
+// bucket is one of the buckets, and the seed of the checksums in it.
+type bucket uint8
+
+const (
+	meta bucket = iota
+	jobs
+	states
+	past
+	blobs
+	buckets
+)
+
+var bucketNames = [buckets][]byte{
+	meta:   []byte("meta"),
+	jobs:   []byte("jobs"),
+	states: []byte("states"),
+	past:   []byte("past"),
+	blobs:  []byte("blobs"),
+}
+
+func (b bucket) String() string { return string(bucketNames[b]) }
+
+// The keys in meta.
+var (
+	formatKey = []byte("format")
+	openKey   = []byte("open")
+	tallyKey  = []byte("tally")
+)
+
+// fill is how full pages are made: all that grows grows at its end. A full page would be
+// split by the first change of a state in it.
+const fill = 0.9

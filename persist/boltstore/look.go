@@ -1,0 +1,231 @@
+package boltstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/taskvisor/taskvisor/persist"
+)
+
+// Job implements persist.Store.
+func (s *Store) Job(ctx context.Context, id persist.ID) (j *persist.Job, err error) {
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		j, err = s.job(tx, id, nil)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// Payload implements persist.Store.
+func (s *Store) Payload(ctx context.Context, id persist.ID) (payload []byte, err error) {
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		var key idKey
+		v, err := find(tx, key.set(id), id)
+		if err != nil {
+			return err
+		}
+		var r persist.Record
+		v, err = unseal(jobs, key[:], v)
+		if err != nil {
+			return s.damaged(jobs, key[:], err)
+		}
+		here, apart, err := readRecord(v, &r, nil)
+		if err != nil {
+			return s.damaged(jobs, key[:], err)
+		}
+		payload, err = s.payload(tx, key[:], here, apart)
+		return err
+	})
+	return payload, err
+}
+
+// find returns the record of a job, or why there is none.
+func find(tx *bbolt.Tx, key []byte, id persist.ID) ([]byte, error) {
+	b := tx.Bucket(bucketNames[jobs])
+	switch v := b.Get(key); {
+	case v != nil:
+		return v, nil
+	case id == 0 || uint64(id) > b.Sequence():
+		return nil, persist.ErrNotFound
+	}
+	return nil, persist.ErrPruned
+}
+
+var errNoBlob = errors.New("the payload is missing, or is not that of the job")
+
+// payload returns a copy of a payload, which is here or lies apart.
+func (s *Store) payload(tx *bbolt.Tx, key, here []byte, apart *blob) ([]byte, error) {
+	if apart == nil {
+		return bytes.Clone(here), nil
+	}
+	p := tx.Bucket(bucketNames[blobs]).Get(key)
+	if p == nil || !apart.fits(p) {
+		return nil, s.damaged(blobs, key, errNoBlob)
+	}
+	return bytes.Clone(p), nil
+}
+
+// job returns a job with its payload; or without, if there are texts, as in a list.
+func (s *Store) job(tx *bbolt.Tx, id persist.ID, list texts) (*persist.Job, error) {
+	var key idKey
+	v, err := find(tx, key.set(id), id)
+	if err != nil {
+		return nil, err
+	}
+	state := tx.Bucket(bucketNames[states]).Get(key[:])
+	has := state != nil
+	if has {
+		if state, err = unseal(states, key[:], state); err != nil {
+			return nil, s.damaged(states, key[:], err)
+		}
+	}
+	j := &persist.Job{}
+	j.ID = id
+	here, apart, err := s.readJob(key[:], v, state, has, list, j)
+	if err == nil && list == nil {
+		j.Payload, err = s.payload(tx, key[:], here, apart)
+	}
+	return j, err
+}
+
+// pastSlice is how many ends are looked at in one transaction.
+const pastSlice = 500
+
+// Past implements persist.Store. The longer it has to search, the more transactions it
+// takes, and none of them is long: what ends or is pruned meanwhile may be there or not.
+func (s *Store) Past(ctx context.Context, q persist.PastQuery) ([]*persist.Job, error) {
+	if q.Limit <= 0 {
+		q.Limit = persist.DefaultPage
+	}
+	w := search{s: s, q: q, before: q.Before, known: texts{}}
+	if len(q.Kinds) == 0 {
+		w.q.Kinds = persist.Endings()
+	}
+	for done := false; !done; {
+		var err error
+		if err = s.view(ctx, func(tx *bbolt.Tx) error { done, err = w.slice(tx); return err }); err != nil {
+			return nil, err
+		}
+	}
+	return w.found, nil
+}
+
+// search goes through the ends of several kinds, the latest first.
+type search struct {
+	s      *Store
+	q      persist.PastQuery
+	before uint64 // from where it goes on, zero for the latest
+	known  texts
+	found  []*persist.Job
+}
+
+// line is where the search is in one kind.
+type line struct {
+	kind   persist.Ending
+	cursor *bbolt.Cursor
+	seq    uint64
+	id     []byte
+	key    []byte
+}
+
+// slice looks at the next few. Done says that there are no more, or that these were
+// enough.
+func (w *search) slice(tx *bbolt.Tx) (done bool, err error) {
+	var asked [persist.DependencyFailed + 1]bool
+	var lines []*line
+	for _, kind := range w.q.Kinds {
+		if !known(kind) || asked[kind] {
+			continue
+		}
+		asked[kind] = true
+		l := &line{kind: kind, cursor: tx.Bucket(bucketNames[past]).Cursor()}
+		if l.seek(w.before) {
+			lines = append(lines, l)
+		}
+	}
+
+	for range pastSlice {
+		latest := -1
+		for i, l := range lines {
+			if latest < 0 || l.seq > lines[latest].seq {
+				latest = i
+			}
+		}
+		if latest < 0 || len(w.found) == w.q.Limit {
+			return true, nil
+		}
+		l := lines[latest]
+		if err := w.take(tx, l); err != nil {
+			return true, err
+		}
+		w.before = l.seq
+		if !l.step(l.cursor.Prev()) {
+			lines = append(lines[:latest], lines[latest+1:]...)
+		}
+	}
+	return false, nil
+}
+
+// seek goes to the last end before that with the place seq, and reports whether there is
+// one.
+func (l *line) seek(seq uint64) bool {
+	var key pastKey
+	from := key.set(l.kind, seq)
+	if seq == 0 {
+		from = key.set(l.kind+1, 0)
+	}
+	if k, _ := l.cursor.Seek(from); k == nil {
+		return l.step(l.cursor.Last())
+	}
+	return l.step(l.cursor.Prev())
+}
+
+func (l *line) step(k, v []byte) bool {
+	kind, seq, err := readPastKey(k)
+	if err != nil || kind != l.kind {
+		return false
+	}
+	l.key, l.seq, l.id = k, seq, v
+	return true
+}
+
+// take appends the job at which the line is, if it was asked for.
+func (w *search) take(tx *bbolt.Tx, l *line) error {
+	id, err := number(past, l.key, l.id)
+	if err != nil {
+		return w.s.damaged(past, l.key, err)
+	}
+	var key idKey
+	if w.q.Type != "" {
+		v, err := unseal(jobs, key.set(persist.ID(id)), tx.Bucket(bucketNames[jobs]).Get(key[:]))
+		if err != nil {
+			return w.s.damaged(jobs, key[:], err)
+		}
+		name, err := typeOf(v)
+		if err != nil {
+			return w.s.damaged(jobs, key[:], err)
+		}
+		if string(name) != w.q.Type {
+			return nil
+		}
+	}
+	j, err := w.s.job(tx, persist.ID(id), w.known)
+	switch {
+	case errors.Is(err, persist.ErrPruned), errors.Is(err, persist.ErrNotFound):
+		return w.s.damaged(past, l.key, errNoJob)
+	case err != nil:
+		return err
+	case j.End == nil || j.End.Kind != l.kind || j.End.Seq != l.seq:
+		return w.s.damaged(past, l.key, errNoEnd)
+	}
+	w.found = append(w.found, j)
+	return nil
+}
+
+var errNoEnd = errors.New("the job has not ended so")

@@ -1,0 +1,269 @@
+package boltstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+
+	"github.com/taskvisor/taskvisor/persist"
+)
+
+// File returns the file at path as the place where a queue keeps its jobs. It is made when
+// it is opened for the first time. What cannot be used of opts is an error of Open.
+func File(path string, opts Options) persist.Backend { return file{path, opts} }
+
+type file struct {
+	path string
+	opts Options
+}
+
+func (f file) Open(ctx context.Context) (persist.Store, error) {
+	s, err := Open(ctx, f.path, f.opts)
+	if err != nil {
+		return nil, err // and not a *Store that is nil
+	}
+	return s, nil
+}
+
+func (f file) String() string { return f.path }
+
+// Open opens the file at path, and makes it if there is none. The errors are
+// *persist.LockedError, *persist.FormatError, *persist.CorruptError, persist.ErrReadOnly,
+// persist.ErrFull, a *policy.FieldError in opts, and those of the file system.
+func Open(ctx context.Context, path string, opts Options) (*Store, error) {
+	return migrations.open(ctx, path, opts)
+}
+
+func (l ladder) open(ctx context.Context, path string, opts Options) (*Store, error) {
+	if err := opts.check(path); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	opts, path = opts.resolved(), resolvedPath(path)
+	if !opts.NoDirCreate {
+		if err := os.MkdirAll(filepath.Dir(path), opts.folderMode()); err != nil {
+			return nil, notOpened(path, err)
+		}
+	}
+	s := &Store{path: path, opts: opts, ladder: l}
+	if err := s.attach(ctx); err != nil {
+		return nil, err
+	}
+	writeOwner(path, opts.FileMode)
+	if err := s.prepare(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// resolvedPath names the file itself, wherever the process goes: a link to it must not be
+// replaced by a smaller copy.
+func resolvedPath(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	return path
+}
+
+// attach opens the file, and reads what is always in memory. After an error it is closed.
+func (s *Store) attach(ctx context.Context) error {
+	db, f, err := openFile(ctx, s.path, s.opts)
+	if err != nil {
+		return err
+	}
+	s.db, s.file = db, f
+	if err := s.load(); err != nil {
+		return errors.Join(err, s.detach())
+	}
+	return nil
+}
+
+// detach closes the file, and forgets it.
+func (s *Store) detach() error {
+	db, f := s.db, s.file
+	s.db, s.file = nil, nil
+	switch {
+	case db == nil:
+		return nil
+	case s.wedged:
+		// A transaction could not be ended, and closing would wait for it for ever.
+		s.wedged = false
+		return f.Close()
+	}
+	return db.Close()
+}
+
+// load reads the tally of a file that is as new as this program, or is made so.
+func (s *Store) load() (err error) {
+	defer caught(s.path, &err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	if err := s.ladder.climb(s.db, s.path); err != nil {
+		return err
+	}
+	return s.db.View(func(tx *bbolt.Tx) error {
+		for _, name := range bucketNames {
+			if tx.Bucket(name) == nil {
+				return s.corrupt(fmt.Errorf("there is no bucket %q", name))
+			}
+		}
+		b, err := unseal(meta, tallyKey, tx.Bucket(bucketNames[meta]).Get(tallyKey))
+		if err == nil {
+			s.tally, err = readTally(b)
+		}
+		if err != nil {
+			return s.damaged(meta, tallyKey, err)
+		}
+		s.serial = max(s.serial, s.tally.serial)
+		s.measure(tx)
+		return nil
+	})
+}
+
+// prepare does what the options want done before the store is used.
+func (s *Store) prepare(ctx context.Context) error {
+	if s.opts.CompactOnOpen && s.roomy() {
+		if err := s.compact(ctx); err != nil {
+			return err
+		}
+	}
+	if s.opts.CheckOnOpen {
+		return s.Check(ctx)
+	}
+	return nil
+}
+
+// openFile opens a file of bbolt that is whole, and locks it.
+func openFile(ctx context.Context, path string, o Options) (*bbolt.DB, *os.File, error) {
+	began := time.Now()
+	for {
+		fresh := isFresh(path)
+		db, f, err := openBolt(ctx, path, o)
+		switch {
+		case errors.Is(err, errLocked), errors.Is(err, berrors.ErrTimeout):
+			locked := &persist.LockedError{Path: path, Owner: owner(path), Waited: time.Since(began).Round(time.Millisecond)}
+			if ctx.Err() != nil {
+				return nil, nil, fmt.Errorf("%w: %w", locked, context.Cause(ctx))
+			}
+			return nil, nil, locked
+		case err != nil:
+			return nil, nil, notOpened(path, err)
+		}
+		if isAt(f, path) {
+			if fresh {
+				err = syncFolder(path)
+			}
+			if err == nil {
+				return db, f, nil
+			}
+			return nil, nil, notOpened(path, errors.Join(err, db.Close()))
+		}
+		// While it was waited for, the file was replaced by a smaller one. Go on with that.
+		if err := db.Close(); err != nil {
+			return nil, nil, notOpened(path, err)
+		}
+		if ctx.Err() != nil {
+			return nil, nil, notOpened(path, context.Cause(ctx))
+		}
+	}
+}
+
+// openBolt has bbolt open the file, after it has been locked and looked through.
+func openBolt(ctx context.Context, path string, o Options) (db *bbolt.DB, f *os.File, err error) {
+	defer func() {
+		if err != nil && f != nil {
+			_ = f.Close() // bbolt has not, if it panicked
+		}
+	}()
+	defer caught(path, &err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	db, err = bbolt.Open(path, o.FileMode, &bbolt.Options{
+		Timeout:         o.LockTimeout,
+		NoSync:          o.NoSync,
+		NoFreelistSync:  true, // else a drained backlog makes each commit write megabytes
+		FreelistType:    bbolt.FreelistMapType,
+		InitialMmapSize: initialMap(),
+		MaxSize:         int(min(o.MaxSize, math.MaxInt)),
+		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
+			var err error
+			if f, err = os.OpenFile(name, flag, mode); err != nil {
+				return nil, err
+			}
+			if err = lock(ctx, f, o.LockTimeout); err == nil {
+				err = inspectFile(f, path)
+			}
+			if err != nil {
+				return nil, errors.Join(err, f.Close())
+			}
+			return f, nil
+		},
+	})
+	return db, f, err
+}
+
+// inspectFile looks through a file that is not new.
+func inspectFile(f *os.File, path string) error {
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is no file", path)
+	}
+	if err := inspect(f, info.Size()); err != nil {
+		return &persist.CorruptError{Path: path, Err: err}
+	}
+	return nil
+}
+
+// initialMap is how much of the address space is used from the beginning. Growing beyond
+// it has to wait for all who read, so it is large where there is enough. On Windows the
+// file would become as large.
+func initialMap() int {
+	if strconv.IntSize < 64 || runtime.GOOS == "windows" {
+		return 0
+	}
+	return 256 << 20
+}
+
+// isFresh reports whether there is nothing at path yet.
+func isFresh(path string) bool {
+	info, err := os.Stat(path)
+	return errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0
+}
+
+// isAt reports whether f is the file at path.
+func isAt(f *os.File, path string) bool {
+	have, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	want, err := os.Stat(path)
+	return err == nil && os.SameFile(have, want)
+}
+
+// syncFolder makes durable that there is a file of that name.
+func syncFolder(path string) error {
+	if runtime.GOOS == "windows" {
+		return nil // a folder cannot be synced there
+	}
+	d, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,165 @@
+package boltstore
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/taskvisor/taskvisor/persist"
+)
+
+const (
+	// slice is how many jobs are looked at in one transaction, and slab how many are
+	// allocated at once.
+	slice, slab = 1000, 250
+)
+
+// Recover implements persist.Store. It looks at all jobs in slices: while each is called,
+// no transaction is open.
+func (s *Store) Recover(ctx context.Context, each func(*persist.Job) error) (persist.Recovery, error) {
+	r := persist.Recovery{}
+	w := recovery{s: s, known: texts{}, found: make([]*persist.Job, 0, slice)}
+	for done := false; !done; {
+		var err error
+		w.found = w.found[:0]
+		if err = s.view(ctx, func(tx *bbolt.Tx) error { done, err = w.slice(tx); return err }); err != nil {
+			return r, err
+		}
+		w.pending += uint64(len(w.found))
+		for _, j := range w.found {
+			if err := each(j); err != nil {
+				return r, err
+			}
+		}
+	}
+
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if err := s.usable(); err != nil {
+		return r, err
+	}
+	var ends [len(r.Past)]uint64
+	if err := s.see(func(tx *bbolt.Tx) error { r.Clean = isClean(tx); return s.countEnds(tx, &ends) }); err != nil {
+		return r, err
+	}
+	if w.pending != s.tally.pending || ends != s.tally.past {
+		return r, s.corrupt(fmt.Errorf("it has %d jobs, and ends %v, and should have %d, and %v", w.pending, ends, s.tally.pending, s.tally.past))
+	}
+	for kind, n := range ends {
+		r.Past[kind] = int(n)
+	}
+	r.Next = s.tally.last + 1
+	return r, s.mark(true)
+}
+
+func isClean(tx *bbolt.Tx) bool { return tx.Bucket(bucketNames[meta]).Get(openKey) == nil }
+
+// countEnds counts what has ended, by kind.
+func (s *Store) countEnds(tx *bbolt.Tx, ends *[persist.DependencyFailed + 1]uint64) error {
+	c := tx.Bucket(bucketNames[past]).Cursor()
+	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+		kind, _, err := readPastKey(k)
+		if err != nil {
+			return s.damaged(past, k, err)
+		}
+		ends[kind]++
+	}
+	return nil
+}
+
+// recovery goes through jobs and states side by side.
+type recovery struct {
+	s       *Store
+	known   texts
+	from    idKey // of the next job to look at
+	slab    []persist.Job
+	found   []*persist.Job
+	pending uint64
+}
+
+// slice appends the jobs to found that have not ended, of the next few. Done says that
+// there are no more.
+func (w *recovery) slice(tx *bbolt.Tx) (done bool, err error) {
+	js, ss := tx.Bucket(bucketNames[jobs]).Cursor(), tx.Bucket(bucketNames[states]).Cursor()
+	k, v := js.Seek(w.from[:])
+	sk, sv := ss.Seek(w.from[:])
+	for n := 0; k != nil; n++ {
+		if n == slice {
+			copy(w.from[:], k)
+			return false, nil
+		}
+		var state []byte
+		switch bytes.Compare(k, sk) {
+		case 0:
+			state = sv
+			sk, sv = ss.Next()
+		case 1:
+			if sk != nil {
+				return true, w.s.damaged(states, sk, errNoJob)
+			}
+		}
+		if err := w.job(k, v, state); err != nil {
+			return true, err
+		}
+		k, v = js.Next()
+	}
+	if sk != nil {
+		return true, w.s.damaged(states, sk, errNoJob)
+	}
+	return true, nil
+}
+
+var errNoJob = errors.New("there is no such job")
+
+// job appends a job, unless it has ended. State is nil if it is as it was submitted.
+func (w *recovery) job(k, v, state []byte) error {
+	id, err := readID(k)
+	if err != nil {
+		return w.s.damaged(jobs, k, err)
+	}
+	if state != nil {
+		if state, err = unseal(states, k, state); err != nil {
+			return w.s.damaged(states, k, err)
+		}
+		g, err := readGist(state)
+		if err != nil {
+			return w.s.damaged(states, k, err)
+		}
+		if g.ended() {
+			return nil
+		}
+	}
+	if len(w.slab) == 0 {
+		w.slab = make([]persist.Job, slab)
+	}
+	j := &w.slab[0]
+	w.slab = w.slab[1:]
+	j.ID = id
+	if _, _, err = w.s.readJob(k, v, state, state != nil, w.known, j); err != nil {
+		return err
+	}
+	w.found = append(w.found, j)
+	return nil
+}
+
+// readJob reads a job, of which only the ID is known. State is unsealed, if there is one.
+func (s *Store) readJob(k, v, state []byte, hasState bool, known texts, j *persist.Job) (payload []byte, apart *blob, err error) {
+	v, err = unseal(jobs, k, v)
+	if err == nil {
+		payload, apart, err = readRecord(v, &j.Record, known)
+	}
+	if err != nil {
+		return nil, nil, s.damaged(jobs, k, err)
+	}
+	if !hasState {
+		j.State = j.InitialState()
+		return payload, apart, nil
+	}
+	if j.End, err = readState(state, &j.State); err != nil {
+		return nil, nil, s.damaged(states, k, err)
+	}
+	return payload, apart, nil
+}
