@@ -2,6 +2,7 @@ package persist
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -93,7 +94,8 @@ func (b *book) reset() {
 		d.lanes = newLanes()
 	}
 	for _, k := range b.kinds {
-		k.lanes, k.count, k.told = map[*group]*lane{}, [Ended]int{}, false
+		k.lanes, k.count, k.jobs, k.told = map[*group]*lane{}, [Ended]int{}, 0, false
+		b.tidyKind(k)
 	}
 	for name, g := range b.groups {
 		g.running, g.jobs, g.parked = 0, 0, nil
@@ -125,6 +127,13 @@ func (b *book) tidy(name string, g *group) {
 	}
 }
 
+// tidyKind forgets a type of which nothing is known but its name.
+func (b *book) tidyKind(k *kind) {
+	if k.jobs == 0 && k.def == nil && k.run == nil {
+		delete(b.kinds, k.name)
+	}
+}
+
 func (b *book) full(g *group) bool {
 	limit := cmp.Or(g.own, b.groupLimit)
 	return limit > 0 && g.running >= limit
@@ -153,7 +162,7 @@ func (x *more) isSaid() bool {
 		x.ttl != 0 || x.expires != 0 || x.pause != 0 || x.last != nil || x.verdict != 0 || x.crashes != 0 || x.parked != ""
 }
 
-func clip(n int) uint16 { return uint16(min(max(n, 0), 1<<16-1)) }
+func clip(n int) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) }
 
 // register makes an entry known, at a place where nothing happens to it yet.
 func (b *book) register(e *entry) {
@@ -166,6 +175,7 @@ func (b *book) register(e *entry) {
 	}
 	e.place = arriving
 	e.kind.count[phaseOf[arriving]]++
+	e.kind.jobs++
 }
 
 // forget undoes register. Who waits for the job's key has it now.
@@ -193,12 +203,12 @@ func (b *book) forget(e *entry) {
 		g.jobs--
 		b.tidy(g.name, g)
 	}
-	if x := e.more; x != nil {
-		for _, c := range x.waiters {
-			close(c)
-		}
-		x.waiters = nil
+	if x := e.more; x != nil && x.ended != nil {
+		close(x.ended)
+		x.ended = nil
 	}
+	e.kind.jobs--
+	b.tidyKind(e.kind)
 	if f := e.follower(); f != nil && f.place == blocked {
 		b.settleIn(f)
 	}

@@ -2,6 +2,7 @@ package persist
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -53,7 +54,9 @@ func (c *claim) Run(ctx context.Context) (err error) {
 	defer c.leave()
 	job, err := c.read(ctx)
 	if err != nil {
-		c.v = verdict{exit: policy.Failed, snooze: true, asked: true, after: rereadAfter, text: err.Error()}
+		var damaged *CorruptError
+		c.v = verdict{exit: policy.Failed, snooze: true, asked: true, after: rereadAfter, text: clipText(err.Error())}
+		c.v.lost = errors.As(err, &damaged) || errors.Is(err, ErrPruned) || errors.Is(err, ErrNotFound)
 		c.returned = true
 		return err
 	}

@@ -60,6 +60,7 @@ type verdict struct {
 	asked   bool          // it does ask
 	snooze  bool          // for after, uncounted
 	cancel  bool          // it asks to be cancelled
+	lost    bool          // the store has it no more, or not whole
 	err     error         // as the supervisor has it
 	text    string        // of its error
 	elapsed time.Duration
@@ -69,10 +70,11 @@ type verdict struct {
 type move uint8
 
 const (
-	endNow  move = iota // for good, as the ending says
-	again               // after a pause
-	putOff              // after a pause, and as if it had not run
-	putBack             // at once, and as if it had not run
+	endNow   move = iota // for good, as the ending says
+	again                // after a pause
+	putOff               // after a pause, and as if it had not run
+	putBack              // at once, and as if it had not run
+	setAside             // until somebody releases it, and as if it had not run
 )
 
 // decideNext decides what follows an attempt. Decided is how the job ends whatever its
@@ -81,6 +83,8 @@ func decideNext(v *verdict, decided Ending, maxRetries, failures int) (move, End
 	switch {
 	case decided != 0:
 		return endNow, decided
+	case v.lost:
+		return setAside, 0
 	case v.snooze:
 		return putOff, 0
 	case v.cancel:

@@ -42,7 +42,7 @@ type entry struct {
 	claim     *claim  // while it is running or settling
 
 	fence              uint32
-	attempts, failures uint16
+	attempts, failures uint32
 	priority           Priority
 	place              place
 	absolute           bool // when follows the wall clock
@@ -61,9 +61,9 @@ type more struct {
 	by       ID // whose verdict it is, if it was superseded
 	crashes  int
 	parked   string
-	follower *entry // waits for this one to end
-	ahead    *entry // this one waits for that to end
-	waiters  []chan struct{}
+	follower *entry        // waits for this one to end
+	ahead    *entry        // this one waits for that to end
+	ended    chan struct{} // of those that wait for its end
 }
 
 func (e *entry) extend() *more {
@@ -71,6 +71,15 @@ func (e *entry) extend() *more {
 		e.more = &more{}
 	}
 	return e.more
+}
+
+// awaited returns a channel that is closed when the job has ended.
+func (e *entry) awaited() chan struct{} {
+	x := e.extend()
+	if x.ended == nil {
+		x.ended = make(chan struct{})
+	}
+	return x.ended
 }
 
 // extra returns what is there, for reading.

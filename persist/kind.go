@@ -11,6 +11,7 @@ type kind struct {
 	run    func(ctx context.Context, c Codec, payload []byte) error
 	lanes  map[*group]*lane
 	count  [Ended]int // of the jobs that have not ended, by phase
+	jobs   int        // that have not ended
 	told   bool       // that there is no handler
 }
 

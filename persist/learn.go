@@ -67,6 +67,15 @@ func (b *book) kind(name string) *kind {
 	return k
 }
 
+// known returns the type that has the name of k now: k may have been forgotten meanwhile.
+func (b *book) known(k *kind) *kind {
+	if now := b.kinds[k.name]; now != nil {
+		return now
+	}
+	b.kinds[k.name] = k
+	return k
+}
+
 func (b *book) domain(name string) *domain {
 	d := b.domains[name]
 	if d == nil {

@@ -94,6 +94,8 @@ func (l *ledger) recover(ctx context.Context, store Store) error {
 		}
 		if j.Claimed {
 			claimed = append(claimed, e)
+		} else if j.Verdict == 0 {
+			b.settleIn(e) // in the order of the IDs, which heaps are thankful for
 		}
 		found++
 		return nil
@@ -104,21 +106,33 @@ func (l *ledger) recover(ctx context.Context, store Store) error {
 	b.mu.Lock()
 	b.next, b.past = r.Next, r.Past
 	steps := b.suspectAll(claimed, r.Clean, q.cfg.Crashes)
-	steps = append(steps, b.decided()...)
+	decided := b.decided()
+	for _, e := range decided {
+		steps = append(steps, Step{Verb: Resolve, ID: e.id, State: e.state(&b.clock), End: End{Kind: e.more.verdict, At: began, By: e.more.by}})
+	}
 	b.mu.Unlock()
 	if len(steps) > 0 {
 		if _, err := store.Commit(ctx, steps); err != nil {
-			return fmt.Errorf("after a crash: %w", err)
+			return fmt.Errorf("take note of a crash: %w", err)
 		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, e := range b.jobs {
-		if e.place == arriving {
-			b.settleIn(e)
+	b.publish(events.StoreOpened, func(e *events.Event) { e.Elapsed, e.Count = time.Since(began), uint64(found) })
+	for _, e := range decided {
+		b.past[e.more.verdict]++
+		b.tellEnd(endKind[e.more.verdict], e, &verdict{}, began)
+		b.forget(e)
+	}
+	for _, e := range claimed {
+		if e.place == gone {
+			continue
+		}
+		b.settleIn(e)
+		if e.place == parked {
+			b.tell(events.JobParked, e, func(x *events.Event) { x.Err = errors.New(e.more.parked) })
 		}
 	}
-	b.publish(events.StoreOpened, func(e *events.Event) { e.Elapsed, e.Count = time.Since(began), uint64(found) })
 	return nil
 }
 
@@ -143,16 +157,14 @@ func (b *book) suspectAll(claimed []*entry, clean bool, limit int) (steps []Step
 	return steps
 }
 
-// decided ends jobs whose end was decided while they ran.
-func (b *book) decided() (steps []Step) {
+// decided returns the jobs whose end was decided while they ran.
+func (b *book) decided() (jobs []*entry) {
 	for _, e := range b.jobs {
-		if v := e.extra().verdict; v != 0 {
-			steps = append(steps, Step{Verb: Resolve, ID: e.id, State: e.state(&b.clock), End: End{Kind: v, At: time.Now()}})
-			b.forget(e)
-			b.past[v]++
+		if e.place == arriving && e.extra().verdict != 0 {
+			jobs = append(jobs, e)
 		}
 	}
-	return steps
+	return jobs
 }
 
 // sweeper is the task that looks after what is due.

@@ -113,6 +113,7 @@ func (o *submitOp) lastOfKey() map[Digest]int {
 }
 
 func (o *submitOp) planOne(b *book, c *commit, p *prepared, in *insertion) Result {
+	p.kind = b.known(p.kind)
 	r := &p.record
 	var holds *entry
 	if !r.Digest.IsZero() {

@@ -27,6 +27,9 @@ func (o *settleOp) plan(b *book, c *commit) {
 		c.resolve(b, e, End{Kind: o.end, At: c.now, Elapsed: o.v.elapsed, By: e.extra().by})
 		return
 	}
+	if o.move == setAside {
+		e.extend().parked = o.v.text
+	}
 	s := e.state(&b.clock)
 	if o.wait > 0 {
 		s.RunAt = c.now.Add(o.wait)
@@ -107,10 +110,10 @@ func (o *cancelOp) plan(b *book, c *commit) {
 		b.move(e, leaving, e.when)
 		c.resolve(b, e, End{Kind: Cancelled, At: c.now})
 	case e.extra().verdict != 0:
-		o.ended = b.await(e)
+		o.ended = e.awaited()
 	default:
 		o.job = e
-		o.ended = b.await(e)
+		o.ended = e.awaited()
 		e.extend().verdict = Cancelled
 		c.amend(b, e)
 	}
@@ -200,7 +203,6 @@ func (o *releaseOp) undone(b *book, err error) bool {
 // reviveOp makes a job of one that has ended. It keeps its ID.
 type reviveOp struct {
 	job   *Job // as the store knows it
-	kind  *kind
 	entry *entry
 	reply chan error // has room for one
 	err   error
@@ -220,7 +222,7 @@ func (o *reviveOp) plan(b *book, c *commit) {
 	if r.TTL > 0 && r.TTLFrom == TTLFromSubmission {
 		s.Expires = c.now.Add(r.TTL)
 	}
-	o.entry = b.newEntry(r, &s, o.kind)
+	o.entry = b.newEntry(r, &s, b.kind(r.Type))
 	b.register(o.entry)
 	c.steps = append(c.steps, Step{Verb: Revive, ID: r.ID, State: s})
 }

@@ -101,6 +101,8 @@ func (b *book) tellAgain(o *settleOp, now time.Time) {
 		})
 	case putOff:
 		b.tell(events.JobSnoozed, o.job, func(x *events.Event) { x.At, x.Delay, x.Err = now, o.wait, o.v.error() })
+	case setAside:
+		b.tell(events.JobParked, o.job, func(x *events.Event) { x.At, x.Err = now, o.v.error() })
 	case putBack:
 		b.tell(events.JobReleased, o.job, func(x *events.Event) { x.At, x.Reason = now, o.v.reason })
 	}

@@ -52,59 +52,30 @@ func (q *Queue) reader(ctx context.Context) (Store, error) {
 // Await returns a job that has ended, as soon as it has and that is durable. A dead letter
 // counts. The error is a *JobError: with the cause of ctx if that ends before, or as for Job.
 func (q *Queue) Await(ctx context.Context, id ID) (*Job, error) {
-	if _, err := q.reader(ctx); err != nil {
-		return nil, &JobError{Act: "await", ID: id, Err: err}
-	}
-	b := q.book
-	b.mu.Lock()
-	var ended chan struct{}
-	if e := b.jobs[id]; e != nil {
-		ended = b.await(e)
-	}
-	opened := q.opened
-	b.mu.Unlock()
-	if ended != nil {
+	fail := func(err error) (*Job, error) { return nil, &JobError{Act: "await", ID: id, Err: err} }
+	for {
+		if _, err := q.reader(ctx); err != nil {
+			return fail(err)
+		}
+		b := q.book
+		b.mu.Lock()
+		e, changed := b.jobs[id], q.opened
+		var ended chan struct{}
+		if e != nil {
+			ended = e.awaited()
+		}
+		b.mu.Unlock()
+		if e == nil {
+			return q.Job(ctx, id)
+		}
 		select {
 		case <-ended:
+			return q.Job(ctx, id)
 		case <-ctx.Done():
-			return nil, &JobError{Act: "await", ID: id, Err: context.Cause(ctx)}
-		case <-opened:
-			return q.awaitAgain(ctx, id)
+			return fail(context.Cause(ctx))
+		case <-changed: // the queue stops, say, which the job may still live to see
 		}
 	}
-	return q.Job(ctx, id)
-}
-
-// awaitAgain goes on after the queue has begun or ended a run, or is about to.
-func (q *Queue) awaitAgain(ctx context.Context, id ID) (*Job, error) {
-	q.book.mu.Lock()
-	e, phase := q.book.jobs[id], q.book.phase
-	var ended chan struct{}
-	changed := q.opened
-	if e != nil {
-		ended = q.book.await(e)
-	}
-	q.book.mu.Unlock()
-	if phase != closing || e == nil {
-		return q.Await(ctx, id)
-	}
-	select {
-	case <-ended:
-		return q.Job(ctx, id)
-	case <-changed:
-		return nil, &JobError{Act: "await", ID: id, Err: ErrClosing}
-	case <-ctx.Done():
-		return nil, &JobError{Act: "await", ID: id, Err: context.Cause(ctx)}
-	}
-}
-
-// await returns a channel that is closed when the job has ended. It is called with the book
-// locked.
-func (b *book) await(e *entry) chan struct{} {
-	c := make(chan struct{})
-	x := e.extend()
-	x.waiters = append(x.waiters, c)
-	return c
 }
 
 // Cancel ends a job as Cancelled, and returns when that is durable. One that runs is told to
@@ -155,10 +126,7 @@ func (q *Queue) Revive(ctx context.Context, id ID) error {
 	case j.End.Kind == Completed:
 		return fail(ErrCompleted)
 	}
-	q.book.mu.Lock()
-	k := q.book.kind(j.Type)
-	q.book.mu.Unlock()
-	o := &reviveOp{job: j, kind: k, reply: make(chan error, 1)}
+	o := &reviveOp{job: j, reply: make(chan error, 1)}
 	if err := q.ask(ctx, o, o.reply); err != nil {
 		return fail(err)
 	}
