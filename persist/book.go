@@ -141,7 +141,13 @@ func (b *book) full(g *group) bool {
 
 // newEntry makes an entry of a job, which nobody knows yet.
 func (b *book) newEntry(j *Record, s *State, k *kind) *entry {
-	e := &entry{
+	e := new(entry)
+	b.fill(e, j, s, k)
+	return e
+}
+
+func (b *book) fill(e *entry, j *Record, s *State, k *kind) {
+	*e = entry{
 		id: j.ID, kind: k, group: b.group(j.Group), digest: j.Digest, submitted: j.Submitted.UnixNano(),
 		when: b.clock.at(s.RunAt), fence: uint32(s.Fence), attempts: clip(s.Attempts), failures: clip(s.Failures), priority: s.Priority,
 		absolute: !s.RunAt.IsZero(),
@@ -151,9 +157,9 @@ func (b *book) newEntry(j *Record, s *State, k *kind) *entry {
 		verdict: s.Verdict, crashes: s.Crashes, parked: s.Parked,
 	}
 	if x.isSaid() {
-		e.more = &x
+		e.more = new(more)
+		*e.more = x
 	}
-	return e
 }
 
 func (x *more) isSaid() bool {
@@ -164,11 +170,14 @@ func (x *more) isSaid() bool {
 
 func clip(n int) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) }
 
-// register makes an entry known, at a place where nothing happens to it yet.
-func (b *book) register(e *entry) {
+// register makes an entry known, at a place where nothing happens to it yet. It has its key,
+// unless it returns who has that.
+func (b *book) register(e *entry) (holder *entry) {
 	b.jobs[e.id] = e
-	if !e.digest.IsZero() && b.keys[e.digest] == nil {
-		b.keys[e.digest] = e
+	if !e.digest.IsZero() {
+		if holder = b.keys[e.digest]; holder == nil {
+			b.keys[e.digest] = e
+		}
 	}
 	if e.group != nil {
 		e.group.jobs++
@@ -176,6 +185,7 @@ func (b *book) register(e *entry) {
 	e.place = arriving
 	e.kind.count[phaseOf[arriving]]++
 	e.kind.jobs++
+	return holder
 }
 
 // forget undoes register. Who waits for the job's key has it now.

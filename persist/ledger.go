@@ -80,13 +80,17 @@ func (l *ledger) recover(ctx context.Context, store Store) error {
 	began := time.Now()
 	var claimed []*entry
 	found := 0
+	var room []entry
 	r, err := store.Recover(ctx, func(j *Job) error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		e := b.newEntry(&j.Record, &j.State, b.kind(j.Type))
-		ahead := b.keys[e.digest]
-		b.register(e)
-		if ahead != nil && !e.digest.IsZero() {
+		if len(room) == 0 {
+			room = make([]entry, 64) // there may be millions
+		}
+		e := &room[0]
+		room = room[1:]
+		b.fill(e, &j.Record, &j.State, b.kind(j.Type))
+		if ahead := b.register(e); ahead != nil {
 			for ahead.follower() != nil {
 				ahead = ahead.follower()
 			}
