@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"encoding/hex"
 	"strconv"
 	"time"
 
@@ -22,41 +23,53 @@ type Tag = events.Tag
 // each digest. Zero is no key.
 type Digest [16]byte
 
+// MarshalText returns the digest as hexadecimal digits.
+func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
+
+// UnmarshalText reads what MarshalText has written.
+func (d *Digest) UnmarshalText(text []byte) error {
+	if len(text) != 2*len(d) {
+		return hex.ErrLength
+	}
+	_, err := hex.Decode(d[:], text)
+	return err
+}
+
 // IsZero reports whether there is no key.
 func (d Digest) IsZero() bool { return d == Digest{} }
 
 // Record is what is said of a job when it is submitted. It never changes.
 type Record struct {
 	// ID is given by the queue.
-	ID ID
+	ID ID `json:"id"`
 	// Type is the full name of the type, as domain/name, or as name in the default domain.
-	Type string
+	Type string `json:"type"`
 	// Key is the text that was given as the key. It is empty when the key was made of the
 	// payload, or when there is none.
-	Key string
+	Key string `json:"key,omitempty"`
 	// Digest is made of the type and the key.
-	Digest Digest
+	Digest Digest `json:"digest,omitzero"`
 	// Label is for people. Empty means Key, and then Type.
-	Label string
+	Label string `json:"label,omitempty"`
 	// Group is whose jobs share a limit, or empty.
-	Group string
+	Group string `json:"group,omitempty"`
 	// Priority is that of the submission; State has the present one.
-	Priority Priority
+	Priority Priority `json:"submitted_priority"`
 	// Tags are in the order of their keys.
-	Tags []Tag
+	Tags []Tag `json:"tags,omitempty"`
 	// Submitted is when the queue took the job in.
-	Submitted time.Time
+	Submitted time.Time `json:"submitted"`
 	// RunAt is before when it shall not run; zero means at once.
-	RunAt time.Time
+	RunAt time.Time `json:"submitted_run_at,omitzero"`
 	// TTL is after how long the job is not worth running any more; zero means never.
-	TTL time.Duration
+	TTL time.Duration `json:"ttl,omitzero"`
 	// TTLFrom says from when TTL counts.
-	TTLFrom TTLFrom
+	TTLFrom TTLFrom `json:"ttl_from,omitzero"`
 	// Rules are the settings of the attempts that this submission was given. Zeros are
 	// taken from the type when an attempt is made.
-	Rules Rules
+	Rules Rules `json:"-"`
 	// Payload is what the handler is given, encoded. It is nil in what a store lists.
-	Payload []byte
+	Payload []byte `json:"payload,omitempty"`
 }
 
 // Rules are the settings that attempts of a job have, and what follows them. Zeros are
@@ -80,68 +93,71 @@ type Rules struct {
 type State struct {
 	// Fence is the number of its last claim. What an older claim has to say changes
 	// nothing.
-	Fence uint64
+	Fence uint64 `json:"fence,omitzero"`
 	// Claimed says that somebody has it. It is stored only while claims have to be
 	// durable, and what is stored may be out of date the other way round only: a job that
 	// is claimed need not be stored as such.
-	Claimed bool
+	Claimed bool `json:"claimed,omitempty"`
 	// Attempts is how many attempts were used up, Failures how many of them failed.
-	Attempts, Failures int
+	Attempts int `json:"attempts"`
+	Failures int `json:"failures"`
 	// Priority is the present one.
-	Priority Priority
+	Priority Priority `json:"priority"`
 	// RunAt is before when it shall not run; zero means at once.
-	RunAt time.Time
+	RunAt time.Time `json:"run_at,omitzero"`
 	// Expires is when it is not worth running any more; zero means never.
-	Expires time.Time
+	Expires time.Time `json:"expires,omitzero"`
 	// Pause is the last pause before a retry, from which some backoffs make the next.
-	Pause time.Duration
+	Pause time.Duration `json:"pause,omitzero"`
 	// Last is what went wrong last, or nil.
-	Last *Failure
+	Last *Failure `json:"last,omitempty"`
 	// Verdict is how it will end whatever its attempt does: Cancelled or Superseded. Zero
 	// means that it is open.
-	Verdict Ending
+	Verdict Ending `json:"verdict,omitzero"`
 	// Crashes is how often the process ended without closing the store while this job ran
 	// alone.
-	Crashes int
+	Crashes int `json:"crashes,omitzero"`
 	// Parked says why the job is set aside until somebody releases it, or is empty.
-	Parked string
+	Parked string `json:"parked,omitempty"`
 }
 
 // Failure is one thing that went wrong.
 type Failure struct {
 	// At is when.
-	At time.Time
+	At time.Time `json:"at"`
 	// Attempt is the number of the attempt.
-	Attempt int
+	Attempt int `json:"attempt"`
 	// Exit says how the attempt ended.
-	Exit policy.Exit
+	Exit policy.Exit `json:"exit,omitzero"`
 	// Text is that of the error, at most MaxErrorText bytes of it, the stack of a panic
 	// included.
-	Text string
+	Text string `json:"text"`
 }
 
 // End is how a job has ended, for good but for a dead letter, which can be revived.
 type End struct {
 	// Kind says how.
-	Kind Ending
+	Kind Ending `json:"kind"`
 	// At is when it was decided.
-	At time.Time
+	At time.Time `json:"at"`
 	// Seq is its place in the order of all ends, from 1. The store gives it.
-	Seq uint64
+	Seq uint64 `json:"seq"`
 	// Elapsed is how long the last attempt took.
-	Elapsed time.Duration
+	Elapsed time.Duration `json:"elapsed,omitzero"`
 	// By is the job that took its place, if it was superseded.
-	By ID
+	By ID `json:"by,omitzero"`
 	// Text says why, in so far as State.Last does not.
-	Text string
+	Text string `json:"text,omitempty"`
 }
 
-// Job is all that a store knows of a job.
+// Job is all that a store knows of a job. The present priority and time to run are those of
+// its State; in JSON they are "priority" and "run_at", and those of the submission begin with
+// "submitted". The names in JSON are stable.
 type Job struct {
 	Record
 	State
 	// End is nil while the job has not ended.
-	End *End
+	End *End `json:"end,omitempty"`
 }
 
 // Ended reports whether the job has ended.

@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -45,6 +46,6 @@ func (q *Queue) Active() []Active {
 			list[i].Progress, list[i].Message = p.Progress, p.Message
 		}
 	}
-	slices.SortFunc(list, func(a, o Active) int { return int(a.ID) - int(o.ID) })
+	slices.SortFunc(list, func(a, o Active) int { return cmp.Compare(a.ID, o.ID) })
 	return list
 }

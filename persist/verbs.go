@@ -1,9 +1,11 @@
 package persist
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/supervisor"
@@ -76,6 +78,41 @@ func (q *Queue) Await(ctx context.Context, id ID) (*Job, error) {
 		case <-changed: // the queue stops, say, which the job may still live to see
 		}
 	}
+}
+
+// Lookup returns the job that has not ended and has the key that s would have; ok is false if
+// there is none, or if s has no key. The error is that of Submit for a submission that cannot be
+// stored.
+func (q *Queue) Lookup(ctx context.Context, s Submission) (id ID, ok bool, err error) {
+	if _, err := q.reader(ctx); err != nil {
+		return 0, false, fmt.Errorf("look up: %w", err)
+	}
+	all, _, err := q.prepare([]Submission{s}, nil)
+	if err != nil {
+		return 0, false, err
+	}
+	q.book.mu.Lock()
+	defer q.book.mu.Unlock()
+	e := q.book.keys[all[0].record.Digest]
+	if e == nil || e.digest.IsZero() {
+		return 0, false, nil
+	}
+	return e.id, true, nil
+}
+
+// Parked returns why the jobs wait that somebody has to release, in the order of their IDs.
+func (q *Queue) Parked() []Wait {
+	b := q.book
+	b.mu.Lock()
+	var list []Wait
+	for _, e := range b.jobs {
+		if e.place == parked {
+			list = append(list, b.why(e))
+		}
+	}
+	b.mu.Unlock()
+	slices.SortFunc(list, func(a, o Wait) int { return cmp.Compare(a.ID, o.ID) })
+	return list
 }
 
 // Cancel ends a job as Cancelled, and returns when that is durable. One that runs is told to
