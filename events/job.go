@@ -36,7 +36,10 @@ type Job struct {
 }
 
 // Tag is a word about a job, and its value.
-type Tag struct{ Key, Value string }
+type Tag struct {
+	Key   string `json:"key"`
+	Value string `json:"value"`
+}
 
 // LogValue returns the group of the fields that are said, under the keys id, type,
 // domain, key, label, group, priority, attempt, tags, progress and message, in that
