@@ -231,7 +231,7 @@ func (w *writer) prune(c *commit) {
 // commitSteps returns nil when the steps are durable, and an error when they are not. In
 // between it does not return.
 func (w *writer) commitSteps(ctx context.Context, c *commit) error {
-	_, err := w.store.Commit(ctx, c.steps)
+	_, err := w.store.Commit(context.WithoutCancel(ctx), c.steps) // what is handed in before a stop is stored
 	if !errors.Is(err, ErrUnknown) {
 		return err
 	}
