@@ -39,13 +39,13 @@ func (l *ledger) Run(ctx context.Context) (err error) {
 		b.mu.Unlock()
 	}()
 
-	store, err := open(ctx, q.cfg.Store)
+	store, err := q.cfg.Store.Open(ctx)
 	if err != nil {
-		return err
+		return actor.Fatal(err) // whether to try again is for who runs the queue
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	if err := l.recover(ctx, store); err != nil {
-		return err
+		return actor.Fatal(err)
 	}
 	l.store.Store(&store)
 	defer l.store.Store(nil)
@@ -61,17 +61,6 @@ func (l *ledger) Run(ctx context.Context) (err error) {
 	actor.Ready(ctx)
 	w := writer{q: q, store: store}
 	return w.run(ctx)
-}
-
-// open opens a store. What cannot be mended by trying again is fatal.
-func open(ctx context.Context, backend Backend) (Store, error) {
-	store, err := backend.Open(ctx)
-	var format *FormatError
-	var corrupt *CorruptError
-	if errors.As(err, &format) || errors.As(err, &corrupt) {
-		return nil, actor.Fatal(err)
-	}
-	return store, err
 }
 
 // recover makes the book of what is in the store.

@@ -2,6 +2,7 @@ package persist
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -35,7 +36,7 @@ func New(cfg Config) *Queue {
 	family.Name = q.cfg.Name
 	family.Strategy = supervisor.RestForOne
 	family.Children = []actor.Spec{
-		{Name: "ledger", Task: (*ledger)(q), AwaitReady: true, StartTimeout: policy.Forever, NoPermit: true},
+		{Name: "ledger", Task: (*ledger)(q), AwaitReady: true, StartTimeout: policy.Forever, OnGiveUp: policy.GiveUpEscalate, NoPermit: true},
 		{Name: "clock", Task: (*sweeper)(q), NoPermit: true},
 		q.workers.Spec("workers"),
 	}
@@ -65,11 +66,26 @@ func (q *Queue) Validate() error {
 // Run opens the store and runs jobs until ctx ends, and closes it then. What was begun is
 // given the time of Config.Drain to finish, and is told to stop then; what has not finished
 // is as if it had not been begun.
+//
+// A store that cannot be opened is an error that says why: a *LockedError, *FormatError or
+// *CorruptError, or ErrReadOnly, which no supervisor retries, or another.
 func (q *Queue) Run(ctx context.Context) error {
 	if err := q.Validate(); err != nil {
 		return actor.Fatal(err)
 	}
-	return q.head.Run(ctx)
+	err := q.head.Run(ctx)
+	if hopeless(err) {
+		return actor.Fatal(err)
+	}
+	return err
+}
+
+// hopeless says of an error of the store that trying again does not help.
+func hopeless(err error) bool {
+	var locked *LockedError
+	var format *FormatError
+	var corrupt *CorruptError
+	return errors.As(err, &locked) || errors.As(err, &format) || errors.As(err, &corrupt) || errors.Is(err, ErrReadOnly)
 }
 
 // WaitReady returns nil when the queue runs, as Supervisor.WaitReady does.
