@@ -10,27 +10,27 @@ import (
 var (
 	jobsMetric = &events.Metric{
 		Name: "queue_jobs", Labels: []string{"queue", "type", "state"},
-		Help: "Jobs that have not ended, by what they wait for.",
+		Help: "Jobs that have not ended, by their phase. Those that are just being stored are not among them.",
 	}
 	oldestMetric = &events.Metric{
 		Name: "queue_oldest_ready_seconds", Labels: []string{"queue"},
-		Help: "For how long the job has been ready that has been ready for longest, of those that go first.",
+		Help: "For how long the jobs have been ready that are next in their type and group: the longest, 0 for none.",
 	}
 	workersMetric = &events.Metric{
 		Name: "queue_workers", Labels: []string{"queue"},
 		Help: "How many jobs may run at a time.",
 	}
 	runningMetric = &events.Metric{
-		Name: "queue_running", Labels: []string{"queue"},
-		Help: "How many jobs have a worker.",
+		Name: "queue_workers_used", Labels: []string{"queue"},
+		Help: "How many jobs have a worker: not those that were given up, nor those whose end is being stored.",
 	}
 	submittedMetric = &events.Metric{
 		Name: "queue_submissions_total", Counter: true, Labels: []string{"queue", "result"},
-		Help: "Submissions, by what has become of them.",
+		Help: "Submissions, by what has become of them. One that ended with an error is not among them.",
 	}
 	endedMetric = &events.Metric{
 		Name: "queue_ended_total", Counter: true, Labels: []string{"queue", "kind"},
-		Help: "Jobs that have ended, by how.",
+		Help: "Ends of jobs, by kind. A job that is revived ends again.",
 	}
 	historyMetric = &events.Metric{
 		Name: "queue_history", Labels: []string{"queue", "kind"},
@@ -38,23 +38,23 @@ var (
 	}
 	prunedMetric = &events.Metric{
 		Name: "queue_pruned_total", Counter: true, Labels: []string{"queue"},
-		Help: "Jobs that have ended and were forgotten.",
+		Help: "Jobs that had ended and were forgotten.",
 	}
 	commitsMetric = &events.Metric{
 		Name: "queue_commits_total", Counter: true, Labels: []string{"queue"},
-		Help: "Commits of the store.",
+		Help: "Commits that were stored.",
 	}
 	stepsMetric = &events.Metric{
 		Name: "queue_commit_steps_total", Counter: true, Labels: []string{"queue"},
-		Help: "Changes that were committed.",
+		Help: "Changes in the commits that were stored.",
 	}
 	commitTimeMetric = &events.Metric{
 		Name: "queue_commit_seconds_total", Counter: true, Labels: []string{"queue"},
-		Help: "Time spent in commits.",
+		Help: "Time that the commits took that were stored.",
 	}
 	failuresMetric = &events.Metric{
 		Name: "queue_commit_failures_total", Counter: true, Labels: []string{"queue"},
-		Help: "Commits that failed.",
+		Help: "Commits that failed, or of which it was not known at once what had become of them.",
 	}
 	owingMetric = &events.Metric{
 		Name: "queue_uncommitted", Labels: []string{"queue"},
@@ -62,11 +62,11 @@ var (
 	}
 	bytesMetric = &events.Metric{
 		Name: "queue_store_bytes", Labels: []string{"queue"},
-		Help: "How large the store is.",
+		Help: "How large the store is, 0 if it does not know.",
 	}
 	freeMetric = &events.Metric{
 		Name: "queue_store_free_bytes", Labels: []string{"queue"},
-		Help: "How much of the store can be used again.",
+		Help: "How much of the store is free.",
 	}
 	limitMetric = &events.Metric{
 		Name: "queue_store_limit_bytes", Labels: []string{"queue"},

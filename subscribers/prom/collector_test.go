@@ -17,6 +17,8 @@ import (
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/controller"
 	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/persist"
+	"github.com/taskvisor/taskvisor/persist/memstore"
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/subscribers/prom"
 	"github.com/taskvisor/taskvisor/supervisor"
@@ -26,11 +28,14 @@ func TestPrometheusHasNoComplaintAboutNamesAndHelp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c prom.Collector
 		deploys := controller.New(controller.Config{Name: "deploys"})
+		jobs := persist.New(persist.Config{Name: "jobs", Store: memstore.New(), Handlers: []persist.Handler{
+			noteType.Handle(func(context.Context, note) error { return nil }),
+		}})
 		app := supervisor.New(supervisor.Config{
 			Name: "app", Subscribers: []events.Subscriber{c.Subscriber()},
-			Children: []actor.Spec{{Name: "job", Task: actor.Func(idle)}, deploys.Spec("")},
+			Children: []actor.Spec{{Name: "job", Task: actor.Func(idle)}, deploys.Spec(""), jobs.Spec("")},
 		})
-		if err := c.Add(app, deploys); err != nil {
+		if err := c.Add(app, deploys, jobs); err != nil {
 			t.Fatal(err)
 		}
 		reg := register(t, &c)
@@ -46,7 +51,13 @@ func TestPrometheusHasNoComplaintAboutNamesAndHelp(t *testing.T) {
 		lint("before anything runs")
 		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 		defer stop()
-		if err := app.Run(ctx); err != nil {
+		ended := make(chan error, 1)
+		go func() { ended <- app.Run(ctx) }()
+		must(t, jobs.WaitReady(ctx))
+		if _, err := noteType.Submit(ctx, jobs, note{}); err != nil {
+			t.Error(err)
+		}
+		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 		lint("after a run")
@@ -87,6 +98,7 @@ func TestAllIsThereAsZeroBeforeTheFirstEvent(t *testing.T) {
 
 func TestTheDocumentedNumberOfSeriesIsTheActualOne(t *testing.T) {
 	const perTask, perHistograms, perSupervisor, perController, perSubscriber = 29, 43, 10, 17, 4
+	const perQueue, perQueueType = 32, 5
 
 	count := func(tasks int, subscribed bool) int {
 		var c prom.Collector
@@ -120,6 +132,11 @@ func TestTheDocumentedNumberOfSeriesIsTheActualOne(t *testing.T) {
 	if got := len(gather(t, collectorOf(t, controller.New(controller.Config{Name: "deploys"})))); got != perController {
 		t.Errorf("a controller has %d series of its own, want %d", got, perController)
 	}
+	for types, cfg := range []persist.Config{{Store: memstore.New()}, {Store: memstore.New(), Types: []persist.Known{noteType}}} {
+		if got, want := len(gather(t, collectorOf(t, persist.New(cfg)))), perQueue+types*perQueueType; got != want {
+			t.Errorf("a queue with %d types has %d series of its own, want %d", types, got, want)
+		}
+	}
 }
 
 func TestControllersAreToldApartByTheirNames(t *testing.T) {
@@ -128,6 +145,18 @@ func TestControllersAreToldApartByTheirNames(t *testing.T) {
 	_, err := prom.New(uploads, controller.New(controller.Config{Name: "uploads"}))
 	var twice *prom.DuplicateError
 	if !errors.As(err, &twice) || twice.Label != "controller" || !strings.Contains(err.Error(), "give the controllers different names") {
+		t.Errorf("two of one name: %v", err)
+	}
+}
+
+func TestQueuesAreToldApartByTheirNames(t *testing.T) {
+	queue := func(name string) *persist.Queue {
+		return persist.New(persist.Config{Name: name, Store: memstore.New()})
+	}
+	collectorOf(t, queue("mail"), queue("media"))
+	_, err := prom.New(queue("mail"), queue("mail"))
+	var twice *prom.DuplicateError
+	if !errors.As(err, &twice) || twice.Label != "queue" || !strings.Contains(err.Error(), "give the queues different names") {
 		t.Errorf("two of one name: %v", err)
 	}
 }

@@ -44,6 +44,7 @@
 //	per task pattern    29, and 43 more with the histograms
 //	per supervisor      10, and those of the pattern of its dynamic children
 //	per controller      17, none of them per key
+//	per queue           32, and 5 per type of its jobs
 //	per subscriber       4
 //	per type of jobs    75, with the histograms, once one has been run
 //
@@ -56,9 +57,10 @@
 // process. Children that nobody needs to tell apart are better added at run time.
 //
 // The label type is that of a stored job. The first [MaxTypes] that are seen are told
-// apart; jobs of all others are observed as type="other". Of single jobs, of their keys
-// and of their groups there is nothing. The tasks that run them are dynamic: their figures
-// are those of a pattern such as "/app/queue/workers/*".
+// apart; jobs of all others are observed as type="other". A queue, whose Name is the label
+// queue, tells as many apart in its own figures. Of single jobs, of their keys and of their
+// groups there is nothing. The tasks that run them are dynamic: their figures are those of
+// a pattern such as "/app/queue/workers/*".
 //
 // Events may come from elsewhere, when the subscriber is put on a bus that other trees
 // use. Of the patterns that no source reports, [MaxUnreported] have histograms of

@@ -17,6 +17,8 @@ import (
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/controller"
 	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/persist"
+	"github.com/taskvisor/taskvisor/persist/memstore"
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/subscribers/prom"
 	"github.com/taskvisor/taskvisor/supervisor"
@@ -45,15 +47,16 @@ func knownMetrics(t *testing.T) known {
 	t.Helper()
 	var c prom.Collector
 	deploys := controller.New(controller.Config{Name: "deploys"})
+	jobs := persist.New(persist.Config{Name: "jobs", Store: memstore.New(), Types: []persist.Known{noteType}})
 	app := supervisor.New(supervisor.Config{
 		Name: "app", Subscribers: []events.Subscriber{c.Subscriber()},
-		Children: []actor.Spec{{Name: "job", Task: actor.Func(idle)}, deploys.Spec("")},
+		Children: []actor.Spec{{Name: "job", Task: actor.Func(idle)}, deploys.Spec(""), jobs.Spec("")},
 	})
 	checker, err := health.New(app, health.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Add(app, checker, deploys); err != nil {
+	if err := c.Add(app, checker, deploys, jobs); err != nil {
 		t.Fatal(err)
 	}
 	c.Handle(events.Event{Kind: events.JobStarted, Job: &events.Job{Type: "media/resize"}})
@@ -391,7 +394,7 @@ func TestTheTableOfMetricsIsComplete(t *testing.T) {
 			t.Errorf("%s has the labels %v, not %v", name, slices.Sorted(maps.Keys(m.labels)), labels)
 		}
 		for label, values := range m.labels {
-			if slices.Contains([]string{"task", "supervisor", "controller", "subscriber", "type"}, label) {
+			if slices.Contains([]string{"task", "supervisor", "controller", "queue", "subscriber", "type"}, label) {
 				continue
 			}
 			for value := range values {
