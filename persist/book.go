@@ -22,6 +22,7 @@ type book struct {
 
 	// What the queue is told. It outlives runs.
 	kinds        map[string]*kind // by full name and by aliases
+	kindsMade    int
 	domains      map[string]*domain
 	groups       map[string]*group // those that have jobs, or a limit of their own
 	groupLimit   int               // of groups without one; 0 for none

@@ -39,7 +39,6 @@ func (g *gate) Left(id events.ID) (more bool) {
 	b.giveBack(c.job)
 	v, givenUp := c.outcome()
 	if givenUp {
-		b.counts.abandoned++
 		return !g.closed // it keeps what it has of limits, and its key, until it returns
 	}
 	b.giveBackLimits(c.job)
@@ -169,7 +168,6 @@ func (b *book) settle(c *claim, v *verdict) {
 	switch {
 	case o.move == putBack && !c.stored:
 		e.claim = nil
-		b.counts.released++
 		b.move(e, leaving, 0)
 		b.tell(events.JobReleased, e, func(x *events.Event) { x.Reason = v.reason })
 		b.settleIn(e)

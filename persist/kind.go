@@ -5,6 +5,7 @@ import "context"
 // kind is a type as a queue knows it. All is guarded by book.mu.
 type kind struct {
 	name   string // the full one
+	number int    // how many were known before
 	domain *domain
 	def    *definition // nil if only the name is known
 	set    settings    // of queue, domain and type; replaced, never changed

@@ -61,8 +61,9 @@ func (b *book) kind(name string) *kind {
 	if !there {
 		domainName = ""
 	}
-	k := &kind{name: name, domain: b.domain(domainName), lanes: map[*group]*lane{}}
+	k := &kind{name: name, number: b.kindsMade, domain: b.domain(domainName), lanes: map[*group]*lane{}}
 	k.set = b.queueSet
+	b.kindsMade++
 	b.kinds[name] = k
 	return k
 }

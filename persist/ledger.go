@@ -114,6 +114,7 @@ func (l *ledger) recover(ctx context.Context, store Store) error {
 	b.publish(events.StoreOpened, func(e *events.Event) { e.Elapsed, e.Count = time.Since(began), uint64(found) })
 	for _, e := range decided {
 		b.past[e.more.verdict]++
+		b.counts.ended[e.more.verdict]++
 		b.tellEnd(endKind[e.more.verdict], e, &verdict{}, began)
 		b.forget(e)
 	}

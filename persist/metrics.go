@@ -85,7 +85,6 @@ type counts struct {
 	ended                            [DependencyFailed + 1]uint64
 	commits, steps, failures, pruned uint64
 	committing                       time.Duration
-	abandoned, released              uint64
 }
 
 // maxTypes is how many types are told apart in figures.
@@ -100,27 +99,8 @@ func (q *Queue) Metrics() []*events.Metric { return append([]*events.Metric(nil)
 func (q *Queue) Measure(report func(m *events.Metric, value float64, labels ...string)) {
 	name := q.cfg.Name
 	b := q.book
-	type row struct {
-		name  string
-		count [Ended]int
-	}
 	b.mu.Lock()
-	var rows []row
-	other := row{name: "other"}
-	for n, k := range b.kinds {
-		switch {
-		case n != k.name:
-		case len(rows) < maxTypes:
-			rows = append(rows, row{n, k.count})
-		default:
-			for p, c := range k.count {
-				other.count[p] += c
-			}
-		}
-	}
-	if len(rows) == maxTypes {
-		rows = append(rows, other)
-	}
+	rows := b.rows()
 	counts, past, workers, running, owing, oldest := b.counts, b.past, b.workers, b.running, b.owing, b.oldest()
 	b.mu.Unlock()
 
@@ -152,6 +132,33 @@ func (q *Queue) Measure(report func(m *events.Metric, value float64, labels ...s
 	report(bytesMetric, float64(usage.Bytes), name)
 	report(freeMetric, float64(usage.Free), name)
 	report(limitMetric, float64(usage.Limit), name)
+}
+
+// row is a type with its jobs by phase.
+type row struct {
+	name  string
+	count [Ended]int
+}
+
+// rows returns the types that are told apart: the first that were known. The others are one.
+func (b *book) rows() []row {
+	rows, other, folded := make([]row, 0, len(b.kinds)), row{name: "other"}, false
+	for n, k := range b.kinds {
+		switch {
+		case n != k.name: // an alias
+		case k.number < maxTypes && n != other.name:
+			rows = append(rows, row{n, k.count})
+		default:
+			folded = true
+			for p, c := range k.count {
+				other.count[p] += c
+			}
+		}
+	}
+	if folded {
+		rows = append(rows, other)
+	}
+	return rows
 }
 
 // oldest is for how long a job has been ready, of those that go first in their lanes.

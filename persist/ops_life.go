@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"slices"
 	"time"
 
 	"github.com/taskvisor/taskvisor/events"
@@ -204,6 +205,7 @@ func (o *releaseOp) undone(b *book, err error) bool {
 type reviveOp struct {
 	job   *Job // as the store knows it
 	entry *entry
+	step  int
 	reply chan error // has room for one
 	err   error
 }
@@ -224,11 +226,17 @@ func (o *reviveOp) plan(b *book, c *commit) {
 	}
 	o.entry = b.newEntry(r, &s, b.kind(r.Type))
 	b.register(o.entry)
+	o.step = len(c.steps)
 	c.steps = append(c.steps, Step{Verb: Revive, ID: r.ID, State: s})
 }
 
-func (o *reviveOp) done(b *book, _ *commit) {
-	if o.entry != nil {
+func (o *reviveOp) done(b *book, c *commit) {
+	switch {
+	case o.entry == nil:
+	case slices.Contains(c.stale, o.step): // it was pruned meanwhile
+		b.forget(o.entry)
+		o.err = ErrPruned
+	default:
 		b.past[o.job.End.Kind]--
 		b.settleIn(o.entry)
 		b.tell(events.JobRevived, o.entry, func(*events.Event) {})

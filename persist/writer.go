@@ -231,7 +231,8 @@ func (w *writer) prune(c *commit) {
 // commitSteps returns nil when the steps are durable, and an error when they are not. In
 // between it does not return.
 func (w *writer) commitSteps(ctx context.Context, c *commit) error {
-	_, err := w.store.Commit(context.WithoutCancel(ctx), c.steps) // what is handed in before a stop is stored
+	stale, err := w.store.Commit(context.WithoutCancel(ctx), c.steps) // what is handed in before a stop is stored
+	c.stale = stale
 	if !errors.Is(err, ErrUnknown) {
 		return err
 	}
@@ -272,7 +273,7 @@ func (w *writer) tellUnknown(c *commit, err error) {
 // done has what is durable take effect.
 func (w *writer) done(c *commit) {
 	b := w.q.book
-	if b.broken != nil {
+	if b.broken != nil && len(c.steps) > 0 {
 		b.broken = nil
 		b.publish(events.StoreRecovered, func(*events.Event) {})
 	}
@@ -317,6 +318,10 @@ func (w *writer) failed(c *commit, err error) {
 
 func (w *writer) failedLocked(c *commit, err error) {
 	b := w.q.book
+	if c.failed {
+		return // it was told when the outcome was not known
+	}
+	c.failed = true
 	if b.broken == nil {
 		b.publish(events.StoreFailed, func(e *events.Event) { e.Err, e.Count = err, uint64(len(c.steps)) })
 	}
