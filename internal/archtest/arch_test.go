@@ -72,6 +72,11 @@ var imports = []importRow{
 		reason: "for tests of a store: it plays the subject against the reference; no program imports it",
 	},
 	{
+		pkg: "persist/boltstore", ours: []string{"policy", "persist"},
+		modules: []string{"go.etcd.io/bbolt", "google.golang.org/protobuf"},
+		reason:  "a store is the verbs of persist in a file; of protobuf only the wire format",
+	},
+	{
 		pkg: "subscribers/console", ours: []string{"events", "policy"},
 		reason: "a sink reads events, whose exits are policy's",
 	},

@@ -276,7 +276,7 @@ func (b *batch) fits() error {
 	}
 	reserve := min(max(limit/reserveShare, minReserve), maxReserve) + int64(b.tally.pending)*endRoom
 	need := b.added + b.added/8 + reserve // pages are not quite full
-	room := limit - int64(b.s.stride()) - b.s.high
+	room := limit - int64(b.s.opts.stride(b.s.high)) - b.s.high
 	stats := b.s.db.Stats()
 	// Pages that the last commit has freed can be used by this one, unless somebody reads.
 	free := int64(stats.FreePageN+stats.PendingPageN) * int64(b.tx.DB().Info().PageSize)

@@ -63,7 +63,7 @@ func (s *Store) update(steps int, change func(*batch) error) error {
 		return s.failed(err, 0)
 	}
 	s.high = tx.Size()
-	s.db.AllocSize = s.stride()
+	s.db.AllocSize = s.opts.stride(s.high)
 	before, b := tx.ID()-1, &s.batch
 	b.reset(s, tx)
 	defer b.release()
@@ -148,7 +148,7 @@ func (s *Store) probe() error {
 	if err != nil {
 		return err
 	}
-	if err := s.file.Truncate(info.Size() + int64(s.stride())); err != nil {
+	if err := s.file.Truncate(info.Size() + int64(s.opts.stride(s.high))); err != nil {
 		return err
 	}
 	return s.file.Truncate(info.Size())
@@ -174,19 +174,18 @@ func (s *Store) committed(b *batch, steps int, took time.Duration) {
 	f.count(&s.tally)
 }
 
-// The steps in which a file grows: a growth costs a sync, and what is not used yet is
-// small beside what is.
+// The steps in which a file grows: to twice its size, within bounds, for each costs a sync.
 const (
-	minStride, maxStride = 256 << 10, 16 << 20
+	minStride, maxStride = 1 << 20, 16 << 20
 	// limitedStride is how much less of a limit can be used than there is.
 	limitedStride = 64 << 10
 )
 
-// stride is how much the file grows at a time.
-func (s *Store) stride() int {
-	n := min(max(s.high/4, minStride), maxStride)
-	if limit := s.opts.MaxSize; limit > 0 {
-		n = min(n, max(limit/64, limitedStride))
+// stride is how much a file grows at a time that is used up to high.
+func (o *Options) stride(high int64) int {
+	n := min(max(high, minStride), maxStride)
+	if o.MaxSize > 0 {
+		n = min(n, max(o.MaxSize/64, limitedStride))
 	}
 	return int(n)
 }

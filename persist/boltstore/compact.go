@@ -85,28 +85,41 @@ func dropFile(path string) error {
 // copySlice is how many bytes are copied in one transaction.
 const copySlice = 16 << 20
 
-// copyTo makes a file of what is in this one. When it returns nil, that is on the disk.
-func (s *Store) copyTo(ctx context.Context, path string, mode fs.FileMode) (err error) {
-	defer caught(s.path, &err)
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+// copyTo makes a file of what is in this one, and no larger. When it returns nil, that is
+// on the disk.
+func (s *Store) copyTo(ctx context.Context, path string, mode fs.FileMode) error {
 	if err := dropFile(path); err != nil {
 		return err
 	}
+	size, err := s.copyInto(ctx, path, mode)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, mode)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Truncate(size), f.Sync(), f.Close())
+}
+
+// copyInto puts what is in this file into another, and says where its pages end.
+func (s *Store) copyInto(ctx context.Context, path string, mode fs.FileMode) (size int64, err error) {
+	defer caught(s.path, &err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	to, err := bbolt.Open(path, mode, &bbolt.Options{
 		NoSync: true, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
 		Timeout: s.opts.LockTimeout, InitialMmapSize: initialMap(),
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	to.AllocSize = s.stride()
 	w := &copier{ctx: ctx, to: to}
 	err = s.db.View(func(tx *bbolt.Tx) error { return tx.ForEach(w.bucket) })
 	err = errors.Join(err, w.end())
 	if err == nil {
-		err = to.Sync()
+		err = to.View(func(tx *bbolt.Tx) error { size = tx.Size(); return nil })
 	}
-	return errors.Join(err, to.Close())
+	return size, errors.Join(err, to.Close())
 }
 
 // copier copies buckets, in transactions that fit into memory.
@@ -148,9 +161,11 @@ func (w *copier) begin() (err error) {
 	if w.ctx.Err() != nil {
 		return context.Cause(w.ctx)
 	}
-	if w.tx == nil {
-		w.size = 0
-		w.tx, err = w.to.Begin(true)
+	if w.tx != nil {
+		return nil
+	}
+	if w.tx, err = w.to.Begin(true); err == nil {
+		w.size, w.to.AllocSize = 0, (&Options{}).stride(w.tx.Size())
 	}
 	return err
 }

@@ -11,14 +11,18 @@ import (
 	"github.com/taskvisor/taskvisor/persist/storetest"
 )
 
+// What is asked of a store does not depend on its options: each backend has other ones
+// than the one before, and few wait for the disk.
 func TestTheStoreKeepsTheContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) persist.Backend { return newFrail(t, Options{}) })
-}
-
-// What is asked of a store does not depend on where payloads lie, nor on syncs.
-func TestTheContractHoldsWithPayloadsApartAndWithoutSync(t *testing.T) {
+	t.Parallel()
+	options := []Options{
+		{}, {NoSync: true}, {NoSync: true, InlinePayload: 1}, {NoSync: true, MaxSize: 64 << 20, CheckOnOpen: true},
+		{NoSync: true, InlinePayload: 100}, {NoSync: true, FileMode: 0o644}, {NoSync: true, InlinePayload: 1},
+	}
+	n := 0
 	storetest.Run(t, func(t *testing.T) persist.Backend {
-		return newFrail(t, Options{InlinePayload: 1, NoSync: true})
+		n++
+		return newFrail(t, options[n%len(options)])
 	})
 }
 

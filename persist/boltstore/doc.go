@@ -1,8 +1,6 @@
 // Package boltstore keeps the jobs of a queue in one file, with bbolt.
 //
-//	queue := persist.New(persist.Config{
-//		Store: boltstore.File("jobs.db", boltstore.Options{}),
-//	})
+//	backend := boltstore.File("jobs.db", boltstore.Options{})
 //
 // # What is promised
 //

@@ -11,4 +11,4 @@ var noRoom = []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG}
 var noWrite = []error{syscall.EROFS, syscall.EACCES, syscall.EPERM}
 
 // gone reports whether there is no process of that number.
-func gone(pid int) bool { return syscall.Kill(pid, 0) == syscall.ESRCH } //nolint:errorlint // a system call returns the number itself
+func gone(pid int) bool { return syscall.Kill(pid, 0) == syscall.ESRCH }

@@ -3,7 +3,6 @@ package boltstore
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	berrors "go.etcd.io/bbolt/errors"
 
@@ -63,8 +62,9 @@ func isAny(err error, targets []error) bool {
 // notOpened says what it means that a file cannot be opened.
 func notOpened(path string, err error) error {
 	var damaged *persist.CorruptError
+	var newer *persist.FormatError
 	switch {
-	case errors.As(err, &damaged):
+	case errors.As(err, &damaged), errors.As(err, &newer):
 		return err
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrVersionMismatch), errors.Is(err, berrors.ErrChecksum):
 		return &persist.CorruptError{Path: path, Err: err}
@@ -72,8 +72,6 @@ func notOpened(path string, err error) error {
 		return fmt.Errorf("store %s: %w: %w", path, persist.ErrReadOnly, err)
 	case isFull(err):
 		return fmt.Errorf("store %s: %w: %w", path, persist.ErrFull, err)
-	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("store %s: %w", path, err)
 	}
 	return fmt.Errorf("store %s: %w", path, err)
 }

@@ -12,6 +12,9 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
+// unlock does nothing: closing gives back the lock of bbolt.
+func unlock(*os.File) error { return nil }
+
 // lock finds out whether somebody else has the file. A lock of ours would be in the way of
 // that of bbolt here, so it is that of bbolt, given back at once: who comes in between is
 // found when bbolt locks again.

@@ -88,7 +88,7 @@ func (s *Store) attach(ctx context.Context) error {
 	}
 	s.db, s.file = db, f
 	if err := s.load(); err != nil {
-		return errors.Join(err, s.detach())
+		return errors.Join(notOpened(s.path, err), s.detach())
 	}
 	return nil
 }
@@ -103,7 +103,7 @@ func (s *Store) detach() error {
 	case s.wedged:
 		// A transaction could not be ended, and closing would wait for it for ever.
 		s.wedged = false
-		return f.Close()
+		return errors.Join(unlock(f), f.Close())
 	}
 	return db.Close()
 }
@@ -112,6 +112,12 @@ func (s *Store) detach() error {
 func (s *Store) load() (err error) {
 	defer caught(s.path, &err)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	if err := s.db.View(func(tx *bbolt.Tx) error {
+		s.db.AllocSize = s.opts.stride(tx.Size())
+		return nil
+	}); err != nil {
+		return err
+	}
 	if err := s.ladder.climb(s.db, s.path); err != nil {
 		return err
 	}
@@ -186,7 +192,9 @@ func openFile(ctx context.Context, path string, o Options) (*bbolt.DB, *os.File,
 func openBolt(ctx context.Context, path string, o Options) (db *bbolt.DB, f *os.File, err error) {
 	defer func() {
 		if err != nil && f != nil {
-			_ = f.Close() // bbolt has not, if it panicked
+			// If bbolt has panicked, it has not, and its mapping keeps the lock.
+			_ = unlock(f)
+			_ = f.Close()
 		}
 	}()
 	defer caught(path, &err)

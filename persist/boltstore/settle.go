@@ -2,7 +2,6 @@ package boltstore
 
 import (
 	"context"
-	"fmt"
 
 	"go.etcd.io/bbolt"
 
@@ -56,6 +55,3 @@ func (s *Store) marked() (open bool) {
 	})
 	return open
 }
-
-// String names the store.
-func (s *Store) String() string { return fmt.Sprintf("boltstore(%s)", s.path) }
