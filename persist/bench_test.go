@@ -12,8 +12,6 @@ import (
 	"github.com/taskvisor/taskvisor/persist/boltstore"
 )
 
-var blob = persist.Define[[]byte]("blob", persist.WithoutKey())
-
 // benchQueue runs a queue on a file.
 func benchQueue(b *testing.B, cfg persist.Config) *persist.Queue {
 	cfg.Store = boltstore.File(filepath.Join(b.TempDir(), "jobs.db"), boltstore.Options{})

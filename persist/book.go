@@ -21,18 +21,18 @@ type book struct {
 	clock clock
 
 	// What the queue is told. It outlives runs.
-	kinds        map[string]*kind // by full name and by aliases
-	kindsMade    int
-	domains      map[string]*domain
-	groups       map[string]*group // those that have jobs, or a limit of their own
-	groupLimit   int               // of groups without one; 0 for none
-	workers      int
-	queueSet     settings
-	state        []any
-	counts       counts
-	past         [DependencyFailed + 1]int
-	watch        *events.Bus
-	path, within string // of the queue, and of its jobs
+	kinds      map[string]*kind // by full name and by aliases
+	kindsMade  int
+	domains    map[string]*domain
+	groups     map[string]*group // those that have jobs, or a limit of their own
+	groupLimit int               // of groups without one; 0 for none
+	workers    int
+	queueSet   settings
+	state      []any
+	counts     counts
+	past       [DependencyFailed + 1]int
+	watch      *events.Bus
+	path       string // of the queue
 
 	// What is known of one run.
 	phase   runPhase
@@ -169,7 +169,7 @@ func (x *more) isSaid() bool {
 		x.ttl != 0 || x.expires != 0 || x.pause != 0 || x.last != nil || x.verdict != 0 || x.crashes != 0 || x.parked != ""
 }
 
-func clip(n int) uint32 { return uint32(min(max(n, 0), math.MaxUint32)) }
+func clip(n int) uint32 { return uint32(min(uint64(max(n, 0)), math.MaxUint32)) }
 
 // register makes an entry known, at a place where nothing happens to it yet. It has its key,
 // unless it returns who has that.

@@ -85,33 +85,10 @@ func (g *gate) claim() *claim {
 
 // enter starts the child that runs the job. If that cannot be, the job goes back.
 func (g *gate) enter(c *claim) {
-	b := g.q.book
-	err := supervisor.ErrStopping
-	if !g.closed {
-		spec := actor.Spec{
-			Name: strconv.FormatUint(uint64(c.job.id), 10), Task: c, Restart: policy.Never,
-			Timeout: c.rules.Timeout, Stall: c.rules.Stall, Grace: c.rules.Grace,
-		}
-		var task supervisor.Candidate
-		if task, err = g.door.Prepare(&spec); err == nil {
-			b.mu.Lock()
-			c.task = task
-			b.claims[task.Handle().ID()] = c
-			b.active[c.job.id] = c
-			decided := c.job.extra().verdict
-			if c.job.place == claiming {
-				b.move(c.job, running, c.job.when)
-			}
-			b.mu.Unlock()
-			if decided == 0 {
-				if err = task.Enter(); err == nil {
-					return
-				}
-			} else {
-				err = supervisor.ErrStopping
-			}
-		}
+	if g.start(c) {
+		return
 	}
+	b := g.q.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if c.task != (supervisor.Candidate{}) {
@@ -120,6 +97,39 @@ func (g *gate) enter(c *claim) {
 	b.giveBack(c.job)
 	b.giveBackLimits(c.job)
 	b.settle(c, &verdict{exit: policy.Stopped, reason: events.ReasonShutdown})
+}
+
+// start starts the child of a claim, unless nobody is let in any more, or the end of the job
+// was decided meanwhile.
+func (g *gate) start(c *claim) bool {
+	if g.closed {
+		return false
+	}
+	spec := actor.Spec{
+		Name: strconv.FormatUint(uint64(c.job.id), 10), Task: c, Restart: policy.Never,
+		Timeout: c.rules.Timeout, Stall: c.rules.Stall, Grace: c.rules.Grace,
+	}
+	task, err := g.door.Prepare(&spec)
+	if err != nil {
+		return false
+	}
+	if !g.q.book.begin(c, task) {
+		return false
+	}
+	return task.Enter() == nil
+}
+
+// begin takes note of the child of a claim, and says whether it is to run.
+func (b *book) begin(c *claim, task supervisor.Candidate) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.task = task
+	b.claims[task.Handle().ID()] = c
+	b.active[c.job.id] = c
+	if c.job.place == claiming {
+		b.move(c.job, running, c.job.when)
+	}
+	return c.job.extra().verdict == 0
 }
 
 // Closing lets nobody in any more.
