@@ -142,7 +142,7 @@ func (c *claim) path() string { return c.task.Handle().Path() }
 func (c *claim) begin() {
 	c.gate.door.Lock()
 	defer c.gate.door.Unlock()
-	c.gate.enter(c)
+	_ = c.gate.enter(c)
 }
 
 // stop tells the attempt to end.

@@ -53,10 +53,9 @@ func (g *gate) Next() {
 	}
 	for {
 		c := g.claim()
-		if c == nil {
+		if c == nil || !g.enter(c) {
 			return
 		}
-		g.enter(c)
 	}
 }
 
@@ -84,9 +83,9 @@ func (g *gate) claim() *claim {
 }
 
 // enter starts the child that runs the job. If that cannot be, the job goes back.
-func (g *gate) enter(c *claim) {
+func (g *gate) enter(c *claim) (entered bool) {
 	if g.start(c) {
-		return
+		return true
 	}
 	b := g.q.book
 	b.mu.Lock()
@@ -97,6 +96,7 @@ func (g *gate) enter(c *claim) {
 	b.giveBack(c.job)
 	b.giveBackLimits(c.job)
 	b.settle(c, &verdict{exit: policy.Stopped, reason: events.ReasonShutdown})
+	return false
 }
 
 // start starts the child of a claim, unless nobody is let in any more, or the end of the job

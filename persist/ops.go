@@ -259,7 +259,9 @@ func (o *submitOp) done(b *book, c *commit) {
 	if o.batch {
 		b.tellBatch(inserted, c.now)
 	}
-	o.reply <- nil
+	if o.reply != nil {
+		o.reply <- nil
+	}
 }
 
 func (o *submitOp) undone(b *book, err error) (again bool) {

@@ -161,9 +161,9 @@ func (q *Queue) acceptAtOnce(o *submitOp) bool {
 		}
 	}
 	c := &commit{now: time.Now()}
+	o.reply = nil
 	o.plan(b, c)
 	o.done(b, c)
-	<-o.reply
 	o.steps = c.steps
 	if len(o.steps) > 0 {
 		b.inbox = append(b.inbox, o)
