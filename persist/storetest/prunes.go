@@ -35,7 +35,7 @@ var prunes = []scenario{
 		g.wantPast(persist.PastQuery{}, 5, 4, 3, 2, 1)
 		g.commit(prune(persist.Expired, 1), prune(persist.Expired, 1))
 		g.wantPast(persist.PastQuery{}, 5, 4, 3)
-		g.commit(prune(persist.Expired, 1<<40))
+		g.commit(prune(persist.Expired, 1<<30))
 		g.wantPast(persist.PastQuery{})
 	}},
 
