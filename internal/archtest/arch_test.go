@@ -64,6 +64,10 @@ var imports = []importRow{
 		reason: "a door to the supervisor that knows no database; it and controller never meet",
 	},
 	{
+		pkg: "persist/persisttest", ours: []string{"policy", "events", "persist", "persist/memstore", "subscribers/recorder"},
+		reason: "for tests of a user's jobs: it runs a queue in memory, and records it; no program imports it",
+	},
+	{
 		pkg: "subscribers/console", ours: []string{"events", "policy"},
 		reason: "a sink reads events, whose exits are policy's",
 	},
@@ -104,6 +108,7 @@ var goroutines = []fileRow{
 	{"actor/helpers.go", "what runs inside an attempt and must end with it"},
 	{"events/subscription.go", "each subscriber reads its place in the stream on its own"},
 	{"supervisor/main.go", "signals arrive while main waits for the tree"},
+	{"persist/persisttest/life.go", "a queue runs beside the test that looks at it"},
 	{"supervisor/supervisortest/tree.go", "a tree runs beside the test that looks at it"},
 }
 
