@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -34,8 +35,8 @@ type Config struct {
 	// Defaults are settings of all jobs, where nothing nearer says otherwise.
 	Defaults []Option
 
-	// Workers is how many jobs run at a time. Zero means DefaultWorkers. Queue.SetWorkers
-	// changes it.
+	// Workers is how many jobs run at a time. Zero means DefaultWorkers, NoWorkers that jobs are
+	// taken in and wait. Queue.SetWorkers changes it.
 	Workers int
 	// GroupLimit is how many jobs of a group run at a time, for groups that have no limit of
 	// their own in GroupLimits. Zero means that there is none.
@@ -68,6 +69,9 @@ type Config struct {
 	Family supervisor.Config
 }
 
+// NoWorkers as a number of workers means that no job is begun.
+const NoWorkers int = math.MinInt
+
 // Known is anything that names a type: a *Type.
 type Known interface{ definition() *definition }
 
@@ -79,7 +83,7 @@ type Middleware func(ctx context.Context, job *Job, next func(context.Context) e
 // resolved returns the config with its defaults.
 func (c Config) resolved() Config {
 	c.Name = cmp.Or(c.Name, c.Family.Name, "queue")
-	c.Workers = cmp.Or(c.Workers, DefaultWorkers)
+	c.Workers = workers(cmp.Or(c.Workers, DefaultWorkers))
 	c.MaxPayload = cmp.Or(c.MaxPayload, MaxPayload)
 	c.History = cmp.Or(c.History, DefaultHistory)
 	c.DeadLetters = cmp.Or(c.DeadLetters, DefaultDeadLetters)
@@ -87,6 +91,14 @@ func (c Config) resolved() Config {
 	c.Crashes = cmp.Or(c.Crashes, DefaultCrashes)
 	c.GroupLimits = maps.Clone(c.GroupLimits)
 	return c
+}
+
+// workers is how many there are, where NoWorkers is a word for none.
+func workers(n int) int {
+	if n == NoWorkers {
+		return 0
+	}
+	return n
 }
 
 // check returns the first thing that cannot be used.

@@ -25,6 +25,29 @@ func (q *Queue) Job(ctx context.Context, id ID) (*Job, error) {
 	return j, nil
 }
 
+// Decode returns the input of a job of the type from its payload, as a handler is given it in
+// this queue. The error is a *TypeError, or says what the codec does.
+func (t *Type[In]) Decode(q *Queue, payload []byte) (in In, err error) {
+	codec, err := q.codecOf(&t.def)
+	if err == nil {
+		err = codec.Unmarshal(payload, &in)
+	}
+	return in, err
+}
+
+func (q *Queue) codecOf(def *definition) (Codec, error) {
+	if q.invalid != nil {
+		return nil, q.Validate()
+	}
+	q.book.mu.Lock()
+	defer q.book.mu.Unlock()
+	k, err := q.book.define(def)
+	if err != nil {
+		return nil, err
+	}
+	return k.set.codec, nil
+}
+
 // Past returns jobs that have ended, the latest first, without their payloads.
 func (q *Queue) Past(ctx context.Context, query PastQuery) ([]*Job, error) {
 	store, err := q.reader(ctx)
@@ -202,11 +225,12 @@ func (q *Queue) ask(ctx context.Context, o op, reply chan error) error {
 }
 
 // SetWorkers says how many jobs run at a time, from now on. Those that run are left alone.
+// NoWorkers has the queue pause: it takes jobs in, and begins none.
 func (q *Queue) SetWorkers(n int) error {
-	if n < 1 {
-		return &policy.FieldError{Field: "Workers", Value: n, Reason: "must be at least 1"}
+	if n < 1 && n != NoWorkers {
+		return &policy.FieldError{Field: "Workers", Value: n, Reason: "must be at least 1, or NoWorkers"}
 	}
-	return q.set(func(b *book) { b.workers = n })
+	return q.set(func(b *book) { b.workers = workers(n) })
 }
 
 // SetGroupLimit says how many jobs of a group run at a time, from now on and as long as the

@@ -77,6 +77,10 @@ var imports = []importRow{
 		reason:  "a store is the verbs of persist in a file; of protobuf only the wire format",
 	},
 	{
+		pkg: "persist/persisttest", ours: []string{"policy", "events", "persist", "persist/memstore", "subscribers/recorder"},
+		reason: "for tests of a user's jobs: it runs a queue in memory, and records it; no program imports it",
+	},
+	{
 		pkg: "subscribers/console", ours: []string{"events", "policy"},
 		reason: "a sink reads events, whose exits are policy's",
 	},
@@ -118,6 +122,7 @@ var goroutines = []fileRow{
 	{"events/subscription.go", "each subscriber reads its place in the stream on its own"},
 	{"persist/storetest/reads.go", "readers look on while the test commits"},
 	{"supervisor/main.go", "signals arrive while main waits for the tree"},
+	{"persist/persisttest/life.go", "a queue runs beside the test that looks at it"},
 	{"supervisor/supervisortest/tree.go", "a tree runs beside the test that looks at it"},
 }
 
