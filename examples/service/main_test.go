@@ -1,83 +1,64 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
-	"io"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/taskvisor/taskvisor/supervisor"
 )
 
-// The program is tested as it is used: this binary, run again as the service.
-const runAsService = "TASKVISOR_TEST_RUN_AS_SERVICE"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(runAsService) != "" {
-		main()
-		return
-	}
-	os.Exit(m.Run())
-}
-
-func TestTheServiceRunsAndStops(t *testing.T) {
+// A newcomer starts it without any arguments.
+func TestTheServiceShowsItsSamplesAndStops(t *testing.T) {
 	t.Parallel()
-	s := start(t, "-every", "50ms")
+	s := start(t, "-pace", "20ms", "-every", "50ms")
+	files := s.await(`the files are in (\S+),`)[1]
 
 	s.until("/readyz", http.StatusOK)
 	s.until("/healthz", http.StatusOK)
-	var sample sample
-	s.fetch("/load", &sample)
-	if sample.At.IsZero() || sample.MemoryPercent <= 0 {
-		t.Errorf("the sample is empty: %+v", sample)
-	}
-	s.until("/rates", http.StatusOK, `"eur"`, `"usd"`)
-	var quotes map[string]quote
-	s.fetch("/rates", &quotes)
-	for _, currency := range []string{"eur", "usd"} {
-		if quotes[currency].Rate < 1 {
-			t.Errorf("the rate of %s is missing: %v", currency, quotes)
-		}
-	}
-	s.until("/metrics", http.StatusOK,
-		`taskvisor_attempts_started_total{task="/app/http"} 1`,
-		`taskvisor_attempts_ended_total{exit="failed",task="/app/rates/upstream"} `,
-		`taskvisor_supervisor_up{supervisor="/app"} 1`,
-		"go_goroutines ",
-	)
 	var tree supervisor.Node
 	s.fetch("/tree", &tree)
 	var paths []string
 	for n := range tree.All() {
-		paths = append(paths, n.Path)
+		if !strings.HasPrefix(n.Path, "/app/queue/workers/") {
+			paths = append(paths, n.Path)
+		}
 	}
-	want := "/app /app/http /app/load /app/rates /app/rates/upstream /app/rates/clients /app/rates/clients/eur /app/rates/clients/usd /app/welcome"
+	want := "/app /app/queue /app/queue/ledger /app/queue/clock /app/queue/workers /app/sweep /app/http /app/watcher /app/welcome"
 	if got := strings.Join(paths, " "); got != want {
 		t.Errorf("the tree has\n%s, want\n%s", got, want)
 	}
 
-	// A client that got no answer is tried again. An upstream that crashed takes
-	// the clients with it, and is back before they are.
+	// There is something to see: jobs, how far they have come, and a retry, which
+	// does only what is left to do.
+	s.await(`submitted +/app/queue .*key="hello.txt@`, `batch +/app/queue +jobs=\d`)
+	s.await(`progress .*key="noise.bin@.*done=50% message="1048576 of 2097152 bytes"`)
+	job := s.await(`will retry +/app/queue +job=(\d+) .*error="announce .*: 503`)[1]
 	s.await(
-		`failed +/app/rates/clients/(eur|usd) .*503`,
-		`retrying +/app/rates/clients/`,
-		`ready +/app/rates/clients/`,
+		`will retry +/app/queue +job=`+job,
+		`claimed +/app/queue/workers/`+job+` .*attempt=2`,
+		`job done +/app/queue +job=`+job,
 	)
-	s.await(
-		`failed +/app/rates/upstream .*crashed`,
-		`stopping +/app/rates/clients .*reason=group`,
-		`ready +/app/rates/upstream .*attempt=2`,
-		`ready +/app/rates/clients .*attempt=2`,
+	s.until("/jobs", http.StatusOK, `"ended": 4`)
+	s.until("/metrics", http.StatusOK,
+		`taskvisor_attempts_started_total{task="/app/http"} 1`,
+		`taskvisor_queue_ended_total{kind="completed",queue="queue"} 4`,
+		`taskvisor_queue_jobs{queue="queue",state="running",type="pack"} 0`,
+		`taskvisor_supervisor_up{supervisor="/app"} 1`,
+		`taskvisor_subscriber_events_lost_total{subscriber="console"} 0`,
+		"go_goroutines ",
 	)
+	for _, name := range []string{"hello.txt", "numbers.csv", "song.txt", "noise.bin"} {
+		checkResults(t, files, name, nil)
+	}
 
 	s.signal(os.Interrupt)
 	if code := s.wait(); code != 0 {
@@ -85,10 +66,11 @@ func TestTheServiceRunsAndStops(t *testing.T) {
 	}
 	s.await(
 		`closing +/app\b`,
-		`finished +/app/rates/clients .*reason=shutdown`,
-		`stopping +/app/rates/upstream`,
-		`finished +/app/rates/upstream`,
-		`finished +/app/rates .*reason=shutdown`,
+		`finished +/app/watcher .*reason=shutdown`,
+		`finished +/app/http .*reason=shutdown`,
+		`stopping +/app/queue `,
+		`finished +/app/queue/workers .*reason=shutdown`,
+		`finished +/app/queue/ledger .*reason=shutdown`,
 		`down +/app\b`,
 	)
 }
@@ -98,8 +80,7 @@ func TestASecondInterruptShowsWhatHangs(t *testing.T) {
 	s := start(t, "-hang")
 
 	s.signal(os.Interrupt)
-	s.await(`stopping +/app/hang`)
-	s.await(`finished +/app/load`)
+	s.await(`finished +/app/queue `, `stopping +/app/hang`)
 	s.insist(os.Interrupt)
 	if code := s.wait(); code != 130 {
 		t.Errorf("exit code %d after two interrupts, want 130", code)
@@ -109,14 +90,14 @@ func TestASecondInterruptShowsWhatHangs(t *testing.T) {
 			t.Errorf("stderr does not say %q", text)
 		}
 	}
-	if strings.Contains(s.stderr.String(), "/app/load") {
+	if strings.Contains(s.stderr.String(), "/app/queue") {
 		t.Error("stderr shows a task that does not hang")
 	}
 }
 
 func TestALameDuckIsNotReadyButServes(t *testing.T) {
 	t.Parallel()
-	s := start(t, "-lameduck", "1m", "-quiet")
+	s := start(t, "-dir", t.TempDir(), "-every", "20ms", "-lameduck", "1m", "-quiet")
 
 	s.until("/readyz", http.StatusOK)
 	s.signal(os.Interrupt)
@@ -124,8 +105,9 @@ func TestALameDuckIsNotReadyButServes(t *testing.T) {
 	if !json.Valid(body) {
 		t.Errorf("the answer is no JSON:\n%s", body)
 	}
-	s.fetch("/rates", &map[string]quote{})
 	s.until("/healthz", http.StatusOK)
+	s.post(http.StatusAccepted, "/files/late", []byte("late"), &posted{})
+	s.until("/jobs", http.StatusOK, `"ended": 1`)
 	if out := s.stdout.String(); strings.Contains(out, "/app/") {
 		t.Error("a quiet service prints events")
 	}
@@ -139,7 +121,7 @@ func TestATakenPortEndsTheProgram(t *testing.T) {
 	}
 	defer func() { _ = taken.Close() }()
 
-	s := launch(t, "-addr", taken.Addr().String())
+	s := launch(t, "-dir", t.TempDir(), "-addr", taken.Addr().String())
 	if code := s.wait(); code != 1 {
 		t.Errorf("exit code %d, want 1", code)
 	}
@@ -150,188 +132,139 @@ func TestATakenPortEndsTheProgram(t *testing.T) {
 	}
 }
 
-// A service is the program under test, running.
-type service struct {
-	t              *testing.T
-	ctx            context.Context // ends when the test has taken too long
-	cmd            *exec.Cmd
-	exited         chan struct{}
-	url            string
-	stdout, stderr output
+func TestTwoServicesDoNotShareTheirJobs(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	first := start(t, "-dir", dir)
+	second := launch(t, "-dir", dir, "-addr", "127.0.0.1:0")
+	if code := second.wait(); code != 1 {
+		t.Errorf("exit code %d, want 1", code)
+	}
+	second.await(fmt.Sprintf("(failed|fatal) +/app/queue/ledger .*jobs.db is in use by pid %d", first.cmd.Process.Pid))
+	if text := "start of /app/queue"; !strings.Contains(second.stderr.String(), text) {
+		t.Errorf("stderr does not say %q", text)
+	}
+	first.until("/readyz", http.StatusOK)
 }
 
-// launch runs the program, and kills it when the test is over.
-func launch(t *testing.T, args ...string) *service {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	s := &service{t: t, ctx: ctx, exited: make(chan struct{})}
-	s.cmd = exec.CommandContext(ctx, os.Args[0], args...)
-	s.cmd.Env = append(os.Environ(), runAsService+"=1")
-	s.cmd.Stdout, s.cmd.Stderr = &s.stdout, &s.stderr
-	if err := s.cmd.Start(); err != nil {
+func TestTheWatcherComesBackWithItsFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := start(t, "-dir", dir, "-every", "20ms")
+
+	files := filepath.Join(dir, "files")
+	if err := os.Remove(files); err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		defer close(s.exited)
-		_ = s.cmd.Wait() // the exit code tells
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-s.exited
-		if t.Failed() {
-			t.Logf("stdout:\n%s\nstderr:\n%s", s.stdout.String(), s.stderr.String())
-		}
-	})
-	return s
+	s.await(`failed +/app/watcher .*no such file`, `regrouping +/app `)
+	if err := os.Mkdir(files, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(files, "back"), []byte("again"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	s.await(`ready +/app/watcher`, `job done +/app/queue`)
+	checkResults(t, files, "back", []byte("again"))
 }
 
-// start is launch on any free port, and returns when it is known.
-func start(t *testing.T, args ...string) *service {
-	t.Helper()
-	s := launch(t, append(args, "-addr", "127.0.0.1:0")...)
-	s.url = s.await(`listening on (http://\S+)`)[1]
-	return s
+// posted is the answer to a file.
+type posted struct {
+	Job    uint64 `json:"job"`
+	Result string `json:"result"`
+	File   file   `json:"file"`
 }
 
-// await returns when stdout has lines that fit the patterns, in this order, and
-// returns what the last of them has matched.
-func (s *service) await(patterns ...string) (match []string) {
-	s.t.Helper()
-	all := regexp.MustCompile(strings.Join(patterns, `.*\n(?s:.*?)`))
-	for {
-		text, more := s.stdout.read()
-		if match = all.FindStringSubmatch(text); match != nil {
-			return match
+// The jobs here last until somebody ends them.
+func TestJobsAreSeenExplainedCancelledAndRevived(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := start(t, "-dir", dir, "-pace", "1h", "-every", "20ms", "-workers", "2", "-quiet")
+
+	first, second := bytes.Repeat([]byte("first"), 10_000), bytes.Repeat([]byte("second"), 10_000)
+
+	// The same file is one job, however often it is posted, and whoever finds it.
+	var one, same, next, other posted
+	s.post(http.StatusAccepted, "/files/a.txt", first, &one)
+	s.post(http.StatusAccepted, "/files/a.txt", first, &same)
+	if one.Result != "inserted" || same.Result != "rejected" || same.Job != one.Job || same.File != one.File {
+		t.Errorf("the same twice is answered %+v and %+v", one, same)
+	}
+	// Another version of it waits for the first, another file does not.
+	s.post(http.StatusAccepted, "/files/a.txt", second, &next)
+	s.post(http.StatusAccepted, "/files/b.txt", first, &other)
+	why := func(id uint64) string { return fmt.Sprintf("/jobs/%d/why", id) }
+	s.until(why(one.Job), http.StatusOK, `"why": "it runs since `, `"phase": "running"`)
+	s.until(why(next.Job), http.StatusOK, `group \"a.txt\" runs 1 of at most 1 jobs`, `"reason": "group"`)
+	s.until("/jobs", http.StatusOK, `"running": 2`, `"ready": 1`, `"key": "b.txt@`)
+
+	// What is cancelled has ended when that is answered, and can be revived.
+	var j job
+	s.post(http.StatusOK, fmt.Sprintf("/jobs/%d/cancel", other.Job), nil, &j)
+	if j.Ended.String() != "cancelled" || j.Attempts != 1 {
+		t.Errorf("what was cancelled is %+v", j)
+	}
+	s.fetch(fmt.Sprintf("/jobs/%d", other.Job), &j)
+	s.until("/jobs?kind=cancelled", http.StatusOK, `"key": "b.txt@`)
+	s.post(http.StatusOK, fmt.Sprintf("/jobs/%d/revive", other.Job), nil, &struct{}{})
+	s.until(why(other.Job), http.StatusOK, `"phase": "running"`)
+	// The version that is not there any more has nothing to do; the next one has.
+	s.post(http.StatusOK, fmt.Sprintf("/jobs/%d/cancel", one.Job), nil, &j)
+	s.until(why(next.Job), http.StatusOK, `"phase": "running"`)
+
+	for path, status := range map[string]int{
+		"/files/.hidden":                         http.StatusBadRequest,
+		"/files/a.txt.gz":                        http.StatusBadRequest,
+		"/files/up%2Fdown":                       http.StatusBadRequest,
+		"/files/" + strings.Repeat("x", 201):     http.StatusBadRequest,
+		"/jobs/99/cancel":                        http.StatusNotFound,
+		"/jobs/first/cancel":                     http.StatusNotFound,
+		fmt.Sprintf("/jobs/%d/cancel", one.Job):  http.StatusConflict,
+		fmt.Sprintf("/jobs/%d/revive", next.Job): http.StatusConflict,
+	} {
+		var refusal struct{ Error string }
+		if s.post(status, path, nil, &refusal); refusal.Error == "" {
+			t.Errorf("POST %s is refused without a reason", path)
 		}
-		select {
-		case <-more:
-		case <-s.exited:
-			if text, _ = s.stdout.read(); all.MatchString(text) {
-				return all.FindStringSubmatch(text)
+	}
+
+	// What runs is put back by the stop, and goes on when it is started again.
+	s.signal(os.Interrupt)
+	if code := s.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	s = start(t, "-dir", dir, "-pace", "0", "-every", "20ms")
+	s.await(`store up +/app/queue .*jobs=2`)
+	s.until("/jobs", http.StatusOK, `"ended": 3`)
+	checkResults(t, filepath.Join(dir, "files"), "a.txt", second)
+	checkResults(t, filepath.Join(dir, "files"), "b.txt", first)
+}
+
+func TestTheEventsAreStreamedAsText(t *testing.T) {
+	t.Parallel()
+	s := start(t, "-dir", t.TempDir(), "-pace", "0", "-every", "20ms", "-quiet")
+	res, err := http.Get(s.url + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	s.post(http.StatusAccepted, "/files/a.txt", bytes.Repeat([]byte("a"), 100_000), &posted{})
+
+	lines := bufio.NewScanner(res.Body)
+	for _, want := range []string{`submitted +/app/queue .*key="a.txt@`, `progress .*done=66%`, `job done`} {
+		for re := regexp.MustCompile(want); !re.Match(lines.Bytes()); {
+			if !lines.Scan() {
+				t.Fatalf("the stream ends before it says %q", want)
 			}
-			s.t.Fatalf("the program has ended without saying %q", patterns)
-		case <-s.ctx.Done():
-			s.t.Fatalf("the program does not say %q", patterns)
 		}
 	}
-}
-
-// until asks for a path until the answer has the status and the texts.
-func (s *service) until(path string, status int, texts ...string) (body []byte) {
-	s.t.Helper()
-	again := time.NewTicker(10 * time.Millisecond)
-	defer again.Stop()
-	for {
-		got, body := s.get(path)
-		fits := got == status
-		for _, text := range texts {
-			fits = fits && bytes.Contains(body, []byte(text))
-		}
-		if fits {
-			return body
-		}
-		select {
-		case <-again.C:
-		case <-s.ctx.Done():
-			s.t.Fatalf("GET %s is %d, want %d and %q; the last answer:\n%s", path, got, status, texts, body)
-		}
+	// A stop does not wait for those who look on: their stream ends.
+	s.signal(os.Interrupt)
+	for lines.Scan() {
 	}
-}
-
-// fetch decodes the answer of a path.
-func (s *service) fetch(path string, into any) {
-	s.t.Helper()
-	status, body := s.get(path)
-	if status != http.StatusOK {
-		s.t.Fatalf("GET %s is %d:\n%s", path, status, body)
+	if last := lines.Text(); lines.Err() != nil {
+		t.Errorf("the stream is cut off after %q: %v", last, lines.Err())
 	}
-	if err := json.Unmarshal(body, into); err != nil {
-		s.t.Fatalf("GET %s: %v in\n%s", path, err, body)
+	if code := s.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
 	}
-}
-
-func (s *service) get(path string) (status int, body []byte) {
-	s.t.Helper()
-	req, err := http.NewRequestWithContext(s.ctx, http.MethodGet, s.url+path, nil)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer func() { _ = res.Body.Close() }()
-	if body, err = io.ReadAll(res.Body); err != nil {
-		s.t.Fatal(err)
-	}
-	return res.StatusCode, body
-}
-
-func (s *service) signal(sig os.Signal) {
-	s.t.Helper()
-	if err := s.cmd.Process.Signal(sig); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// insist signals again and again, until the process has ended: signals that come
-// too close are taken for one.
-func (s *service) insist(sig os.Signal) {
-	tick := time.NewTicker(60 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		_ = s.cmd.Process.Signal(sig) // it may have ended
-		select {
-		case <-tick.C:
-		case <-s.exited:
-			return
-		case <-s.ctx.Done():
-			return
-		}
-	}
-}
-
-// wait returns the exit code.
-func (s *service) wait() int {
-	s.t.Helper()
-	select {
-	case <-s.exited:
-		return s.cmd.ProcessState.ExitCode()
-	case <-s.ctx.Done():
-		s.t.Fatal("the program does not end")
-		return -1
-	}
-}
-
-// output is what a process has written so far. Its zero value is ready.
-type output struct {
-	mu   sync.Mutex
-	text strings.Builder // guarded by mu
-	more chan struct{}   // guarded by mu: closed by the next write
-}
-
-// Write keeps p, and tells those who wait for it.
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.more != nil {
-		close(o.more)
-		o.more = nil
-	}
-	return o.text.Write(p)
-}
-
-// read returns the text, and a channel that is closed when there is more.
-func (o *output) read() (text string, more <-chan struct{}) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.more == nil {
-		o.more = make(chan struct{})
-	}
-	return o.text.String(), o.more
-}
-
-func (o *output) String() string {
-	text, _ := o.read()
-	return text
 }
