@@ -62,9 +62,17 @@ func (b *book) kind(name string) *kind {
 		domainName = ""
 	}
 	k := &kind{name: name, domain: b.domain(domainName), lanes: map[*group]*lane{}}
-	k.set = b.queueSet
+	k.set = b.domainSet(k.domain)
 	b.kinds[name] = k
 	return k
+}
+
+// domainSet are the settings of types of a domain of which nothing is known.
+func (b *book) domainSet(d *domain) settings {
+	if d.def == nil {
+		return b.queueSet
+	}
+	return b.queueSet.with(ofDomain, d.def.Defaults)
 }
 
 func (b *book) domain(name string) *domain {
@@ -90,7 +98,7 @@ func (b *book) define(def *definition) (*kind, error) {
 		return refuse(errors.New("is defined twice"))
 	}
 	dom := def.domain
-	if dom.Name != "" {
+	if dom != defaultDomain {
 		if err := checkName("Domain", dom.Name); err != nil {
 			return refuse(err)
 		}
@@ -105,6 +113,9 @@ func (b *book) define(def *definition) (*kind, error) {
 	if err := set.err(); err != nil {
 		return refuse(err)
 	}
+	if def.keyed && set.from[setKey] < ofType {
+		set.keying, set.from[setKey] = keyOfType, ofType
+	}
 	for _, alias := range set.aliases {
 		if err := checkFullName("Aliases", alias); err != nil {
 			return refuse(err)
@@ -115,6 +126,11 @@ func (b *book) define(def *definition) (*kind, error) {
 	}
 	if d := b.domain(dom.Name); d.def == nil {
 		d.def, d.limit = dom, cmp.Or(d.limit, dom.Limit)
+		for _, k := range b.kinds {
+			if k.domain == d && k.def == nil {
+				k.set = b.domainSet(d)
+			}
+		}
 		b.domainChanged(d)
 	}
 	k := b.kind(name)
@@ -132,6 +148,7 @@ func (b *book) alias(name string, k *kind) {
 	if old == nil || old == k {
 		return
 	}
+	k.told = k.told || old.told // it is about the same jobs
 	for _, e := range b.jobs {
 		if e.kind != old {
 			continue
@@ -142,6 +159,12 @@ func (b *book) alias(name string, k *kind) {
 		}
 		old.count[phaseOf[e.place]]--
 		k.count[phaseOf[e.place]]++
+		if was == running || was == claiming {
+			old.domain.running--
+			k.domain.running++
+			b.domainChanged(old.domain)
+			b.domainChanged(k.domain)
+		}
 		e.kind = k
 		if was == ready {
 			b.move(e, ready, when)

@@ -147,7 +147,11 @@ func (b *book) suspectAll(claimed []*entry, clean bool, limit int) (steps []Step
 func (b *book) decided() (steps []Step) {
 	for _, e := range b.jobs {
 		if v := e.extra().verdict; v != 0 {
-			steps = append(steps, Step{Verb: Resolve, ID: e.id, State: e.state(&b.clock), End: End{Kind: v, At: time.Now()}})
+			end := End{Kind: v, At: time.Now()}
+			if f := e.follower(); v == Superseded && f != nil {
+				end.By = f.id
+			}
+			steps = append(steps, Step{Verb: Resolve, ID: e.id, State: e.state(&b.clock), End: end})
 			b.forget(e)
 			b.past[v]++
 		}
