@@ -52,8 +52,9 @@ type book struct {
 	suspects []*entry
 	alone    bool // a suspect runs
 
-	inbox   []op // for the writer
-	patient bool // it will be woken
+	fresh   map[ID]*Record // accepted, and not stored yet
+	inbox   []op           // for the writer
+	patient bool           // it will be woken
 	wake    chan struct{}
 	alarm   chan struct{} // the agenda has a new first
 	broken  error         // the last commit failed
@@ -89,7 +90,7 @@ func (b *book) reset() {
 	}
 	b.agenda, b.running, b.owing = heap{}, 0, 0
 	b.cautious, b.suspects, b.alone = false, nil, false
-	b.inbox, b.broken = nil, nil
+	b.inbox, b.fresh, b.broken = nil, map[ID]*Record{}, nil
 	for _, d := range b.domains {
 		d.running, d.at = 0, -1
 		d.lanes = newLanes()
@@ -196,7 +197,7 @@ func (b *book) forget(e *entry) {
 	e.kind.count[phaseOf[leaving]]--
 	e.place = gone
 	if x := e.more; x != nil {
-		if x.ahead != nil {
+		if x.ahead != nil && x.ahead.more.follower == e { // else another has taken its place
 			x.ahead.more.follower = x.follower // nil: there is one at most
 		}
 		if f := x.follower; f != nil {
@@ -387,7 +388,7 @@ func (b *book) take(e *entry, to place) {
 		e.group.running++
 	}
 	if x := e.more; x != nil && x.ttl > 0 && x.ttlFrom == TTLFromFirstAttempt && x.expires == 0 {
-		x.expires = b.clock.now() + instant(x.ttl)
+		x.expires = b.clock.after(x.ttl)
 	}
 }
 
@@ -432,7 +433,7 @@ func (b *book) mature(now instant) (expired []*entry, next instant) {
 			return expired, instant(first.key)
 		}
 		e := first.job
-		if x := e.more; x != nil && x.expires != 0 && x.expires <= now {
+		if e.expired(now) {
 			b.move(e, leaving, 0)
 			expired = append(expired, e)
 			continue

@@ -79,7 +79,7 @@ func (c *claim) read(ctx context.Context) (*Job, error) {
 	if store == nil {
 		return nil, ErrClosed
 	}
-	return (*store).Job(ctx, c.job.id)
+	return c.q.find(ctx, *store, c.job.id)
 }
 
 // judge says how the attempt ended, for whom a user's errors are not to be asked again.

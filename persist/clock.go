@@ -18,13 +18,20 @@ func newClock() clock { return clock{base: time.Now()} }
 
 func (c *clock) now() instant { return instant(time.Since(c.base)) + 1 }
 
-// at returns the instant of a wall time. What is past, or zero, may become zero or less.
+// after returns the instant that is so long after now.
+func (c *clock) after(d time.Duration) instant { return c.now() + min(instant(d), never) }
+
+// at returns the instant of a wall time: zero of zero, and the first of what is past.
 func (c *clock) at(t time.Time) instant {
 	if t.IsZero() {
 		return 0
 	}
-	return max(instant(t.Round(0).Sub(c.base.Round(0))-c.drift)+1, 1)
+	return max(min(instant(t.Round(0).Sub(c.base.Round(0))), never)-instant(c.drift)+1, 1)
 }
+
+// never is so far away, some 146 years, that it does not matter when it is; and not so far that
+// adding to it could overflow.
+const never instant = 1 << 62
 
 // wall returns the wall time of an instant.
 func (c *clock) wall(i instant) time.Time {

@@ -97,6 +97,14 @@ func (e *entry) follower() *entry {
 	return e.more.follower
 }
 
+// heir is who has the key next, unless that is about to end itself.
+func (e *entry) heir() *entry {
+	if f := e.follower(); f != nil && f.place != leaving {
+		return f
+	}
+	return nil
+}
+
 // due is when something is to be done about an entry that waits, or zero.
 func (e *entry) due() instant {
 	var due instant
@@ -109,6 +117,11 @@ func (e *entry) due() instant {
 	return due
 }
 
+// expired reports whether a job is not worth running any more.
+func (e *entry) expired(now instant) bool {
+	return e.more != nil && e.more.expires != 0 && e.more.expires <= now
+}
+
 // state is what is to be stored of it.
 func (e *entry) state(c *clock) State {
 	x := e.extra()
@@ -116,7 +129,7 @@ func (e *entry) state(c *clock) State {
 		Fence: uint64(e.fence), Attempts: int(e.attempts), Failures: int(e.failures), Priority: e.priority,
 		Expires: c.wall(x.expires), Pause: x.pause, Last: x.last, Verdict: x.verdict, Crashes: x.crashes, Parked: x.parked,
 	}
-	if e.place == delayed {
+	if e.place == delayed || e.place == blocked || e.place == arriving {
 		s.RunAt = c.wall(e.when)
 	}
 	return s

@@ -70,6 +70,11 @@ func (g *gate) claim() *claim {
 		if e == nil {
 			return nil
 		}
+		if e.expired(b.clock.now()) { // and nobody has looked since
+			b.move(e, leaving, 0)
+			b.enqueue(&expireOp{job: e})
+			continue
+		}
 		c := g.q.claimOf(g, e)
 		if !b.cautious {
 			b.take(e, running)
@@ -172,27 +177,14 @@ func (b *book) settle(c *claim, v *verdict) {
 	v.elapsed = time.Duration(b.clock.now() - c.began)
 	delete(b.active, e.id)
 	b.survived(e)
-	failed := e.failures + 1
 	o := &settleOp{job: e, v: *v}
-	o.move, o.end = decideNext(v, e.extra().verdict, c.rules.MaxRetries, int(failed))
-	switch {
-	case o.move == putBack && !c.stored:
-		e.claim = nil
+	o.decide(c)
+	if o.move == putBack && !c.stored {
 		b.move(e, leaving, 0)
 		b.tell(events.JobReleased, e, func(x *events.Event) { x.Reason = v.reason })
+		e.claim = nil
 		b.settleIn(e)
 		return
-	case o.move == putOff:
-		o.wait = v.after
-	case o.move == again, o.end == DeadLetter, o.end == Failed:
-		e.attempts++
-		e.failures = failed
-		if o.move == again {
-			o.wait = c.pause(v)
-			e.extend().pause = o.wait
-		}
-	case o.move == endNow:
-		e.attempts++
 	}
 	b.owing++
 	b.move(e, settling, 0)

@@ -62,19 +62,18 @@ func (b *book) kind(name string) *kind {
 		domainName = ""
 	}
 	k := &kind{name: name, number: b.kindsMade, domain: b.domain(domainName), lanes: map[*group]*lane{}}
-	k.set = b.queueSet
+	k.set = b.domainSet(k.domain)
 	b.kindsMade++
 	b.kinds[name] = k
 	return k
 }
 
-// known returns the type that has the name of k now: k may have been forgotten meanwhile.
-func (b *book) known(k *kind) *kind {
-	if now := b.kinds[k.name]; now != nil {
-		return now
+// domainSet are the settings of types of a domain of which nothing is known.
+func (b *book) domainSet(d *domain) settings {
+	if d.def == nil {
+		return b.queueSet
 	}
-	b.kinds[k.name] = k
-	return k
+	return b.queueSet.with(ofDomain, d.def.Defaults)
 }
 
 func (b *book) domain(name string) *domain {
@@ -100,7 +99,7 @@ func (b *book) define(def *definition) (*kind, error) {
 		return refuse(errors.New("is defined twice"))
 	}
 	dom := def.domain
-	if dom.Name != "" {
+	if dom != defaultDomain {
 		if err := checkName("Domain", dom.Name); err != nil {
 			return refuse(err)
 		}
@@ -115,6 +114,9 @@ func (b *book) define(def *definition) (*kind, error) {
 	if err := set.err(); err != nil {
 		return refuse(err)
 	}
+	if def.keyed && set.from[setKey] < ofType {
+		set.keying, set.from[setKey] = keyOfType, ofType
+	}
 	for _, alias := range set.aliases {
 		if err := checkFullName("Aliases", alias); err != nil {
 			return refuse(err)
@@ -125,6 +127,11 @@ func (b *book) define(def *definition) (*kind, error) {
 	}
 	if d := b.domain(dom.Name); d.def == nil {
 		d.def, d.limit = dom, cmp.Or(d.limit, dom.Limit)
+		for _, k := range b.kinds {
+			if k.domain == d && k.def == nil {
+				k.set = b.domainSet(d)
+			}
+		}
 		b.domainChanged(d)
 	}
 	k := b.kind(name)
@@ -142,6 +149,7 @@ func (b *book) alias(name string, k *kind) {
 	if old == nil || old == k {
 		return
 	}
+	k.told = k.told || old.told // it is about the same jobs
 	for _, e := range b.jobs {
 		if e.kind != old {
 			continue
@@ -152,6 +160,12 @@ func (b *book) alias(name string, k *kind) {
 		}
 		old.count[phaseOf[e.place]]--
 		k.count[phaseOf[e.place]]++
+		if was == running || was == claiming {
+			old.domain.running--
+			k.domain.running++
+			b.domainChanged(old.domain)
+			b.domainChanged(k.domain)
+		}
 		e.kind = k
 		if was == ready {
 			b.move(e, ready, when)

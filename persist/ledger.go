@@ -101,7 +101,11 @@ func (l *ledger) recover(ctx context.Context, store Store) error {
 	steps := b.suspectAll(claimed, r.Clean, q.cfg.Crashes)
 	decided := b.decided()
 	for _, e := range decided {
-		steps = append(steps, Step{Verb: Resolve, ID: e.id, State: e.state(&b.clock), End: End{Kind: e.more.verdict, At: began, By: e.more.by}})
+		end := End{Kind: e.more.verdict, At: began}
+		if f := e.follower(); end.Kind == Superseded && f != nil {
+			end.By = f.id
+		}
+		steps = append(steps, Step{Verb: Resolve, ID: e.id, State: e.state(&b.clock), End: end})
 	}
 	b.mu.Unlock()
 	if len(steps) > 0 {

@@ -46,7 +46,7 @@ func (c *commit) resolve(b *book, e *entry, end End) {
 
 // submitOp stores submissions, all or none.
 type submitOp struct {
-	subs      []*prepared
+	subs      []*prepared // nil where a later one has the same key
 	results   []Result
 	relaxed   bool
 	plans     []insertion
@@ -80,42 +80,14 @@ func (o *submitOp) plan(b *book, c *commit) {
 	}
 	o.planned = true
 	o.plans = make([]insertion, len(o.subs))
-	last := o.lastOfKey()
 	for i, p := range o.subs {
-		if p == nil {
-			continue
-		}
-		if j, twice := last[p.record.Digest]; twice && j != i {
-			continue // another in the same batch wins
-		}
-		o.results[i] = o.planOne(b, c, p, &o.plans[i])
-	}
-	for i, p := range o.subs {
-		if j, twice := last[p.record.Digest]; twice && j != i {
-			o.results[i] = Result{Kind: Duplicate, ID: o.results[j].ID}
-			if o.results[j].Kind == Rejected {
-				o.results[i] = o.results[j]
-			}
+		if p != nil {
+			o.results[i] = o.planOne(b, c, p, &o.plans[i])
 		}
 	}
-}
-
-// lastOfKey finds keys that are there more than once.
-func (o *submitOp) lastOfKey() map[Digest]int {
-	if len(o.subs) < 2 {
-		return nil
-	}
-	last := make(map[Digest]int, len(o.subs))
-	for i, p := range o.subs {
-		if !p.record.Digest.IsZero() {
-			last[p.record.Digest] = i
-		}
-	}
-	return last
 }
 
 func (o *submitOp) planOne(b *book, c *commit, p *prepared, in *insertion) Result {
-	p.kind = b.known(p.kind)
 	r := &p.record
 	var holds *entry
 	if !r.Digest.IsZero() {
@@ -127,30 +99,30 @@ func (o *submitOp) planOne(b *book, c *commit, p *prepared, in *insertion) Resul
 	case joinHolder:
 		return in.join(b, c, holds, r.Priority)
 	case joinFollower:
-		return in.join(b, c, holds.follower(), r.Priority)
+		return in.join(b, c, holds.heir(), r.Priority)
 	case replace:
-		if f := holds.follower(); f != nil {
-			in.leave(b, f)
-		}
+		in.leave(b, holds.heir())
 		in.leave(b, holds)
 		in.insert(b, c, p, holds)
 		in.resolve(b, c)
 		return Result{Kind: Replaced, ID: r.ID, Other: holds.id}
 	case replaceBusy:
-		if f := holds.follower(); f != nil {
+		other := holds
+		if f := holds.heir(); f != nil {
 			in.leave(b, f)
+			if holds.place == settling || holds.place == leaving {
+				other = f // the holder may have ended in another way
+			}
 		}
 		in.insert(b, c, p, holds)
 		in.resolve(b, c)
-		x := holds.extend()
-		if x.verdict == 0 {
-			in.busy = holds
-			x.verdict, x.by = Superseded, r.ID
-			c.amend(b, holds)
-		}
-		return Result{Kind: Replaced, ID: r.ID, Other: holds.id}
+		in.stop(b, c, holds)
+		return Result{Kind: Replaced, ID: r.ID, Other: other.id}
 	case insertBehind:
 		in.insert(b, c, p, holds)
+		if p.duplicates == Supersede {
+			in.stop(b, c, holds) // should a retry be what follows
+		}
 		return Result{Kind: Requeued, ID: r.ID, Other: holds.id}
 	}
 	in.insert(b, c, p, nil)
@@ -162,15 +134,12 @@ func (b *book) holder(e *entry) holder {
 	switch {
 	case e == nil:
 		return noHolder
-	case e.place == settling, e.place == leaving:
-		if e.follower() != nil {
-			return busyTwice
-		}
-		return ending
 	case e.place.waits():
 		return waiting
-	case e.follower() != nil:
+	case e.heir() != nil:
 		return busyTwice
+	case e.place == settling, e.place == leaving:
+		return ending
 	}
 	return busy
 }
@@ -181,7 +150,7 @@ func (in *insertion) insert(b *book, c *commit, p *prepared, ahead *entry) {
 	r.ID = b.next
 	b.next++
 	s := r.InitialState()
-	e := b.newEntry(r, &s, p.kind)
+	e := b.newEntry(r, &s, b.kind(r.Type)) // which may have become another's alias meanwhile
 	in.job = e
 	b.register(e)
 	if ahead != nil {
@@ -214,8 +183,20 @@ func (b *book) prioritise(e *entry, p Priority) {
 	b.move(e, ready, since)
 }
 
-// leave keeps others away from a job that is to be superseded.
+// stop has a job that runs end as superseded, unless something else is decided already.
+func (in *insertion) stop(b *book, c *commit, e *entry) {
+	if x := e.extend(); x.verdict == 0 && e.place != leaving {
+		in.busy = e
+		x.verdict, x.by = Superseded, in.job.id
+		c.amend(b, e)
+	}
+}
+
+// leave keeps others away from a job that is to be superseded, if there is one.
 func (in *insertion) leave(b *book, e *entry) {
+	if e == nil {
+		return
+	}
 	in.gone, in.from, in.whens = append(in.gone, e), append(in.from, e.place), append(in.whens, e.when)
 	b.move(e, leaving, e.when)
 }
@@ -228,7 +209,13 @@ func (in *insertion) resolve(b *book, c *commit) {
 }
 
 func (o *submitOp) done(b *book, c *commit) {
-	if o.withdrawn || o.steps != nil {
+	if o.withdrawn {
+		return
+	}
+	if o.steps != nil { // it has taken effect before
+		for i := range o.steps {
+			delete(b.fresh, o.steps[i].ID)
+		}
 		return
 	}
 	inserted := 0
@@ -254,7 +241,9 @@ func (o *submitOp) done(b *book, c *commit) {
 				c.after = append(c.after, func() { cl.stop(events.ReasonSuperseded) })
 			}
 		}
-		b.counts.results[o.results[i].Kind]++
+		if kind := o.results[i].Kind; kind != 0 {
+			b.counts.results[kind]++
+		}
 	}
 	if o.batch {
 		b.tellBatch(inserted, c.now)

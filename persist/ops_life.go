@@ -9,11 +9,33 @@ import (
 
 // settleOp stores what follows an attempt that has ended.
 type settleOp struct {
-	job  *entry
-	v    verdict
-	move move
-	end  Ending
-	wait time.Duration // the pause before the next attempt
+	job     *entry
+	v       verdict
+	decided Ending // what was decided before, if anything was
+	move    move
+	end     Ending
+	wait    time.Duration // the pause before the next attempt
+}
+
+// decide says what follows the attempt of a claim.
+func (o *settleOp) decide(c *claim) {
+	e := o.job
+	o.decided = e.extra().verdict
+	failed := e.failures + 1
+	o.move, o.end = decideNext(&o.v, o.decided, c.rules.MaxRetries, int(failed))
+	switch {
+	case o.move == putOff:
+		o.wait = o.v.after
+	case o.move == again, o.end == DeadLetter, o.end == Failed:
+		e.attempts++
+		e.failures = failed
+		if o.move == again {
+			o.wait = c.pause(&o.v)
+			e.extend().pause = o.wait
+		}
+	case o.move == endNow:
+		e.attempts++
+	}
 }
 
 // prepare makes the text of the error, without the lock.
@@ -21,6 +43,10 @@ func (o *settleOp) prepare() { o.v.read() }
 
 func (o *settleOp) plan(b *book, c *commit) {
 	e := o.job
+	if o.decided != 0 && e.extra().verdict == 0 { // who decided that could not store it
+		e.attempts--
+		o.decide(e.claim)
+	}
 	if o.v.text != "" && o.end != Completed {
 		e.extend().last = &Failure{At: c.now, Attempt: int(e.attempts), Exit: o.v.exit, Text: o.v.text}
 	}
@@ -41,21 +67,22 @@ func (o *settleOp) plan(b *book, c *commit) {
 func (o *settleOp) done(b *book, c *commit) {
 	e := o.job
 	b.owing--
-	e.claim = nil
 	if o.move == endNow {
 		b.counts.ended[o.end]++
 		b.tellEnd(endKind[o.end], e, &o.v, c.now)
+		e.claim = nil
 		b.forget(e)
 		return
 	}
-	e.when = b.clock.now() + instant(o.wait)
+	e.when = b.clock.after(o.wait)
 	if o.wait <= 0 {
 		e.when = 0
 	}
 	e.absolute = false
 	b.tellAgain(o, c.now)
+	e.claim = nil
 	if e.more != nil && e.more.verdict != 0 { // decided meanwhile
-		b.enqueue(&settleOp{job: e, v: o.v, move: endNow, end: e.more.verdict})
+		b.enqueue(&settleOp{job: e, v: o.v, move: endNow, end: e.more.verdict}) // which is durable
 		b.owing++
 		return
 	}

@@ -65,6 +65,7 @@ type keying uint8
 
 const (
 	keyOfPayload keying = iota
+	keyOfType
 	keyGiven
 	keyNone
 )
@@ -261,6 +262,9 @@ func WithMaxRetries(n int) Option {
 func WithBackoff(b policy.Backoff) Option {
 	return func(s *settings) {
 		s.said(setBackoff)
+		if b.IsZero() {
+			b.First = policy.DefaultFirst // the same, and not taken for unsaid
+		}
 		s.rules.Backoff = b
 		if err := b.Validate(); err != nil {
 			s.errs = append(slices.Clip(s.errs), err)
@@ -380,6 +384,8 @@ func (s *settings) explain() []Setting {
 
 func (s *settings) keyText() string {
 	switch s.keying {
+	case keyOfType:
+		return "made by the type"
 	case keyGiven:
 		return s.key
 	case keyNone:

@@ -11,8 +11,8 @@ import (
 )
 
 // Queue stores jobs and runs them. It is a task, to be hung in a tree by its Spec, and a
-// [supervisor.Family]: below it are the ledger, which owns the store, the clock, and the
-// workers, whose children are the jobs that run, by their numbers. All methods may be called
+// [supervisor.Family]: below it are the ledger, which owns the store, the workers, whose
+// children are the jobs that run, by their numbers, and the clock. All methods may be called
 // by any goroutine, a job's included.
 type Queue struct {
 	cfg     Config // with its defaults
@@ -37,8 +37,8 @@ func New(cfg Config) *Queue {
 	family.Strategy = supervisor.RestForOne
 	family.Children = []actor.Spec{
 		{Name: "ledger", Task: (*ledger)(q), AwaitReady: true, StartTimeout: policy.Forever, OnGiveUp: policy.GiveUpEscalate, NoPermit: true},
-		{Name: "clock", Task: (*sweeper)(q), NoPermit: true},
 		q.workers.Spec("workers"),
+		{Name: "clock", Task: (*sweeper)(q), NoPermit: true}, // the last: the first that it does is to have the workers begin
 	}
 	q.head = supervisor.New(family)
 	return q

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/taskvisor/taskvisor/internal/label"
@@ -96,7 +97,6 @@ func (e *SubmissionError) Unwrap() error { return e.Err }
 // prepared is a submission as the ledger takes it.
 type prepared struct {
 	record     Record
-	kind       *kind
 	duplicates Duplicates
 }
 
@@ -105,8 +105,10 @@ func (s *Submission) prepare(k *kind, set *settings, maxPayload int, now time.Ti
 	if err := set.err(); err != nil {
 		return nil, err
 	}
-	payload, ok := s.value.([]byte)
-	if !ok || s.def != nil {
+	payload, _ := s.value.([]byte)
+	if s.def == nil {
+		payload = slices.Clone(payload) // it may be stored after the caller has gone on
+	} else {
 		var err error
 		if payload, err = encode(set.codec, s.value); err != nil {
 			return nil, &PayloadError{Err: err}
@@ -115,7 +117,7 @@ func (s *Submission) prepare(k *kind, set *settings, maxPayload int, now time.Ti
 	if len(payload) > maxPayload {
 		return nil, &PayloadError{Size: len(payload), Limit: maxPayload}
 	}
-	p := &prepared{kind: k, duplicates: set.duplicates}
+	p := &prepared{duplicates: set.duplicates}
 	r := &p.record
 	*r = Record{
 		Type: k.name, Label: set.label, Group: set.group, Priority: set.priority, Tags: set.tags,

@@ -48,15 +48,62 @@ func (q *Queue) submit(ctx context.Context, subs []Submission, opts []Option, ba
 		return nil, err
 	}
 	results := make([]Result, len(subs))
+	last := yield(all)
+	defer func() { q.answerFor(last, results) }()
 	for from := 0; from < len(all); from += MaxBatch {
 		to := min(from+MaxBatch, len(all))
-		o := &submitOp{subs: all[from:to], results: results[from:to], relaxed: relaxed, batch: batch, reply: make(chan error, 1)}
+		// The op has results of its own: the writer may still be at it when nobody waits.
+		o := &submitOp{subs: all[from:to], results: make([]Result, to-from), relaxed: relaxed, batch: batch, reply: make(chan error, 1)}
 		if err := q.hand(ctx, o); err != nil {
-			clear(results[from:to])
 			return results, fmt.Errorf("submit: %w", err)
 		}
+		copy(results[from:], o.results)
 	}
 	return results, nil
+}
+
+// yield takes out those of which a later one has the key, and says which one that is.
+func yield(all []*prepared) (last map[int]int) {
+	if len(all) < 2 {
+		return nil
+	}
+	seen := make(map[Digest]int, len(all))
+	for i := len(all) - 1; i >= 0; i-- {
+		d := all[i].record.Digest
+		if d.IsZero() {
+			continue
+		}
+		j, twice := seen[d]
+		if !twice {
+			seen[d] = i
+			continue
+		}
+		if last == nil {
+			last = map[int]int{}
+		}
+		all[i], last[i] = nil, j
+	}
+	return last
+}
+
+// answerFor makes the results of those that had to yield of those of the last ones.
+func (q *Queue) answerFor(last map[int]int, results []Result) {
+	if len(last) == 0 {
+		return
+	}
+	q.book.mu.Lock()
+	defer q.book.mu.Unlock()
+	for i, j := range last {
+		switch results[j].Kind {
+		case 0: // it was not stored
+			continue
+		case Rejected:
+			results[i] = results[j]
+		default:
+			results[i] = Result{Kind: Duplicate, ID: results[j].ID}
+		}
+		q.book.counts.results[results[i].Kind]++
+	}
 }
 
 // prepare makes records of submissions. They are relaxed if all of them are.
@@ -122,12 +169,10 @@ func (q *Queue) hand(ctx context.Context, o *submitOp) error {
 		return nil
 	}
 	b.enqueue(o)
+	reply, changed := o.reply, q.opened // the writer may change the one, and the run the other
 	b.mu.Unlock()
-	reply := o.reply
-	select {
-	case err := <-reply:
+	if answered, err := q.answer(ctx, reply, changed); answered {
 		return err
-	case <-ctx.Done():
 	}
 	b.mu.Lock()
 	if !o.planned {
@@ -144,6 +189,33 @@ func (q *Queue) hand(ctx context.Context, o *submitOp) error {
 	}
 }
 
+// answer waits for what the writer has to say of what it was handed. It returns false if ctx ends
+// before that.
+func (q *Queue) answer(ctx context.Context, reply chan error, changed chan struct{}) (answered bool, err error) {
+	for {
+		select {
+		case err := <-reply:
+			return true, err
+		case <-ctx.Done():
+			return false, nil
+		case <-changed:
+		}
+		q.book.mu.Lock()
+		phase := q.book.phase
+		changed = q.opened
+		q.book.mu.Unlock()
+		if phase == closing {
+			continue // it answers all
+		}
+		select {
+		case err := <-reply:
+			return true, err
+		default: // it has ended in the middle of it
+			return true, fmt.Errorf("%w: %w", ErrUnknown, ErrNotRunning)
+		}
+	}
+}
+
 // maxRelaxed is how much may wait for the writer before relaxed submissions wait too.
 const maxRelaxed = 4 * maxSteps
 
@@ -156,7 +228,11 @@ func (q *Queue) acceptAtOnce(o *submitOp) bool {
 		return false
 	}
 	for _, p := range o.subs {
-		if e := b.keys[p.record.Digest]; e != nil && (!b.quiet(e) || !b.quiet(e.follower())) {
+		if p == nil {
+			continue
+		}
+		// An end is not told before it is stored.
+		if e := b.keys[p.record.Digest]; e != nil && (p.duplicates == Supersede || !b.quiet(e) || !b.quiet(e.follower())) {
 			return false
 		}
 	}
@@ -166,6 +242,11 @@ func (q *Queue) acceptAtOnce(o *submitOp) bool {
 	o.done(b, c)
 	o.steps = c.steps
 	if len(o.steps) > 0 {
+		for i := range o.steps {
+			if s := &o.steps[i]; s.Verb == Insert {
+				b.fresh[s.ID] = s.Record
+			}
+		}
 		b.inbox = append(b.inbox, o)
 		b.pokeLater(q.cfg.RelaxedDelay)
 	}

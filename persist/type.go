@@ -24,6 +24,7 @@ type Type[In any] struct {
 type definition struct {
 	domain *Domain
 	name   string // in its domain
+	keyed  bool   // it makes keys of its inputs
 	opts   []Option
 }
 
@@ -50,7 +51,7 @@ func DefineIn[In any](d *Domain, name string, opts ...Option) *Type[In] {
 // the whole payload. An empty key is none: the job has no duplicates. It returns t, and is
 // called before t is used.
 func (t *Type[In]) KeyedBy(key func(In) string) *Type[In] {
-	t.keyOf = key
+	t.keyOf, t.def.keyed = key, key != nil
 	return t
 }
 

@@ -18,7 +18,7 @@ func (q *Queue) Job(ctx context.Context, id ID) (*Job, error) {
 	if err != nil {
 		return nil, &JobError{Act: "find", ID: id, Err: err}
 	}
-	j, err := store.Job(ctx, id)
+	j, err := q.find(ctx, store, id)
 	if err != nil {
 		return nil, &JobError{Act: "find", ID: id, Err: err}
 	}
@@ -46,6 +46,21 @@ func (q *Queue) codecOf(def *definition) (Codec, error) {
 		return nil, err
 	}
 	return k.set.codec, nil
+}
+
+// find reads a job, or takes it from the book if it was accepted and is not stored yet.
+func (q *Queue) find(ctx context.Context, store Store, id ID) (*Job, error) {
+	b := q.book
+	b.mu.Lock()
+	r, e := b.fresh[id], b.jobs[id]
+	if r == nil || e == nil {
+		b.mu.Unlock()
+		return store.Job(ctx, id)
+	}
+	j := &Job{Record: *r, State: e.state(&b.clock)}
+	b.mu.Unlock()
+	j.Tags, j.Payload = slices.Clone(j.Tags), slices.Clone(j.Payload)
+	return j, nil
 }
 
 // Past returns jobs that have ended, the latest first, without their payloads.
@@ -215,13 +230,12 @@ func (q *Queue) ask(ctx context.Context, o op, reply chan error) error {
 		return ErrClosing
 	}
 	b.enqueue(o)
+	changed := q.opened
 	b.mu.Unlock()
-	select {
-	case err := <-reply:
+	if answered, err := q.answer(ctx, reply, changed); answered {
 		return err
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", ErrUnknown, context.Cause(ctx))
 	}
+	return fmt.Errorf("%w: %w", ErrUnknown, context.Cause(ctx))
 }
 
 // SetWorkers says how many jobs run at a time, from now on. Those that run are left alone.

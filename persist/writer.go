@@ -3,6 +3,7 @@ package persist
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/taskvisor/taskvisor/events"
@@ -15,6 +16,8 @@ type writer struct {
 	store Store
 	kept  []op // what could not be stored, and has to be
 	pause time.Duration
+	// unsettled says that it is not known what has become of a commit that was given up.
+	unsettled bool
 }
 
 // run commits until ctx ends, and then what is left.
@@ -101,6 +104,37 @@ func (w *writer) gather() []op {
 	return ops
 }
 
+// ordered puts those first whose jobs have their IDs already, those included that have come since
+// ops were gathered: whoever is given one now has a higher one, and must not be stored before.
+func (b *book) ordered(ops []op) []op {
+	var first, rest []op
+	numbers := false // are to be given
+	for _, o := range ops {
+		if accepted(o) {
+			first = append(first, o)
+			continue
+		}
+		rest = append(rest, o)
+		_, ok := o.(*submitOp)
+		numbers = numbers || ok
+	}
+	if numbers && len(b.fresh) > 0 {
+		b.inbox = slices.DeleteFunc(b.inbox, func(o op) bool {
+			if accepted(o) {
+				first = append(first, o)
+			}
+			return accepted(o)
+		})
+	}
+	return append(first, rest...)
+}
+
+// accepted reports whether an op has taken effect before it is stored.
+func accepted(o op) bool {
+	s, ok := o.(*submitOp)
+	return ok && s.steps != nil
+}
+
 // weight is about how many steps an op makes, and how many bytes.
 func weight(o op) (steps, bytes int) {
 	s, ok := o.(*submitOp)
@@ -108,7 +142,9 @@ func weight(o op) (steps, bytes int) {
 		return 1, 0
 	}
 	for _, p := range s.subs {
-		bytes += len(p.record.Payload)
+		if p != nil {
+			bytes += len(p.record.Payload)
+		}
 	}
 	return len(s.subs), bytes
 }
@@ -184,19 +220,14 @@ func prepare(ops []op) {
 	}
 }
 
-// plan has the ops decide. Those that were decided before come first: their IDs are lower.
+// plan has the ops decide.
 func (w *writer) plan(c *commit, ops []op) {
 	b := w.q.book
-	for _, early := range []bool{true, false} {
-		for _, o := range ops {
-			if s, ok := o.(*submitOp); (ok && s.steps != nil) != early {
-				continue
-			}
-			before := len(c.later)
-			o.plan(b, c)
-			if len(c.later) == before {
-				c.ops = append(c.ops, o)
-			}
+	for _, o := range b.ordered(ops) {
+		before := len(c.later)
+		o.plan(b, c)
+		if len(c.later) == before {
+			c.ops = append(c.ops, o)
 		}
 	}
 	b.inbox = append(c.later, b.inbox...)
@@ -231,7 +262,13 @@ func (w *writer) prune(c *commit) {
 // commitSteps returns nil when the steps are durable, and an error when they are not. In
 // between it does not return.
 func (w *writer) commitSteps(ctx context.Context, c *commit) error {
-	stale, err := w.store.Commit(context.WithoutCancel(ctx), c.steps) // what is handed in before a stop is stored
+	if w.unsettled {
+		if _, err := w.store.Settle(context.WithoutCancel(ctx)); err != nil {
+			return err
+		}
+		w.unsettled = false
+	}
+	stale, err := w.store.Commit(context.WithoutCancel(ctx), c.steps) // a stop is no reason not to store them
 	c.stale = stale
 	if !errors.Is(err, ErrUnknown) {
 		return err
@@ -252,6 +289,7 @@ func (w *writer) commitSteps(ctx context.Context, c *commit) error {
 		}
 		w.sleep(ctx)
 		if ctx.Err() != nil {
+			w.unsettled = true
 			return err
 		}
 	}
