@@ -20,17 +20,17 @@ type book struct {
 	clock clock
 
 	// What the queue is told. It outlives runs.
-	kinds        map[string]*kind // by full name and by aliases
-	domains      map[string]*domain
-	groups       map[string]*group // those that have jobs, or a limit of their own
-	groupLimit   int               // of groups without one; 0 for none
-	workers      int
-	queueSet     settings
-	state        []any
-	counts       counts
-	past         [DependencyFailed + 1]int
-	watch        *events.Bus
-	path, within string // of the queue, and of its jobs
+	kinds      map[string]*kind // by full name and by aliases
+	domains    map[string]*domain
+	groups     map[string]*group // those that have jobs, or a limit of their own
+	groupLimit int               // of groups without one; 0 for none
+	workers    int
+	queueSet   settings
+	state      []any
+	counts     counts
+	past       [DependencyFailed + 1]int
+	watch      *events.Bus
+	path       string // of the queue
 
 	// What is known of one run.
 	phase   runPhase
@@ -153,7 +153,7 @@ func (x *more) isSaid() bool {
 		x.ttl != 0 || x.expires != 0 || x.pause != 0 || x.last != nil || x.verdict != 0 || x.crashes != 0 || x.parked != ""
 }
 
-func clip(n int) uint16 { return uint16(min(max(n, 0), 1<<16-1)) }
+func clip(n int) uint32 { return uint32(min(max(n, 0), 1<<31-1)) }
 
 // register makes an entry known, at a place where nothing happens to it yet.
 func (b *book) register(e *entry) {
@@ -202,6 +202,17 @@ func (b *book) forget(e *entry) {
 	if f := e.follower(); f != nil && f.place == blocked {
 		b.settleIn(f)
 	}
+}
+
+// fresh returns a job that was accepted before the store has it, or nil.
+func (b *book) fresh(id ID) *Job {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.jobs[id]
+	if e == nil || e.more == nil || e.more.fresh == nil {
+		return nil
+	}
+	return &Job{Record: *e.more.fresh, State: e.state(&b.clock)}
 }
 
 // follow has one job wait for another.
@@ -341,11 +352,11 @@ func (b *book) pick() *entry {
 	}
 }
 
-// suspect returns the first job that ran when the process died, and is ready.
+// suspect returns the first job that ran when the process died, and may run.
 func (b *book) suspect() *entry {
 	b.suspects = slices.DeleteFunc(b.suspects, func(e *entry) bool { return !e.suspect || e.place == gone })
 	for _, e := range b.suspects {
-		if e.place == ready && e.kind.run != nil {
+		if e.place == ready && e.kind.run != nil && !e.kind.domain.full() && (e.group == nil || !b.full(e.group)) {
 			return e
 		}
 	}

@@ -60,6 +60,7 @@ type verdict struct {
 	asked   bool          // it does ask
 	snooze  bool          // for after, uncounted
 	cancel  bool          // it asks to be cancelled
+	enough  bool          // its backoff wants no more
 	err     error         // as the supervisor has it
 	text    string        // of its error
 	elapsed time.Duration
@@ -102,7 +103,7 @@ func decideNext(v *verdict, decided Ending, maxRetries, failures int) (move, End
 	if exit == policy.Escalated {
 		exit = policy.Failed // what it does to others is for the supervisor
 	}
-	if (policy.Rules{MaxRetries: maxRetries}).Next(exit, failures) == policy.Retry {
+	if !v.enough && (policy.Rules{MaxRetries: maxRetries}).Next(exit, failures) == policy.Retry {
 		return again, 0
 	}
 	return endNow, DeadLetter

@@ -42,7 +42,7 @@ type entry struct {
 	claim     *claim  // while it is running or settling
 
 	fence              uint32
-	attempts, failures uint16
+	attempts, failures uint32
 	priority           Priority
 	place              place
 	absolute           bool // when follows the wall clock
@@ -64,6 +64,7 @@ type more struct {
 	follower *entry // waits for this one to end
 	ahead    *entry // this one waits for that to end
 	waiters  []chan struct{}
+	fresh    *Record // of a relaxed job, until the store has it
 }
 
 func (e *entry) extend() *more {
@@ -107,7 +108,7 @@ func (e *entry) state(c *clock) State {
 		Fence: uint64(e.fence), Attempts: int(e.attempts), Failures: int(e.failures), Priority: e.priority,
 		Expires: c.wall(x.expires), Pause: x.pause, Last: x.last, Verdict: x.verdict, Crashes: x.crashes, Parked: x.parked,
 	}
-	if e.place == delayed {
+	if e.place == arriving || e.place == blocked || e.place == delayed {
 		s.RunAt = c.wall(e.when)
 	}
 	return s

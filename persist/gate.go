@@ -87,14 +87,14 @@ func (g *gate) claim() *claim {
 // enter starts the child that runs the job. If that cannot be, the job goes back.
 func (g *gate) enter(c *claim) {
 	b := g.q.book
-	err := supervisor.ErrStopping
+	v := verdict{exit: policy.Stopped, reason: events.ReasonShutdown}
 	if !g.closed {
 		spec := actor.Spec{
 			Name: strconv.FormatUint(uint64(c.job.id), 10), Task: c, Restart: policy.Never,
 			Timeout: c.rules.Timeout, Stall: c.rules.Stall, Grace: c.rules.Grace,
 		}
-		var task supervisor.Candidate
-		if task, err = g.door.Prepare(&spec); err == nil {
+		task, err := g.door.Prepare(&spec)
+		if err == nil {
 			b.mu.Lock()
 			c.task = task
 			b.claims[task.Handle().ID()] = c
@@ -108,9 +108,10 @@ func (g *gate) enter(c *claim) {
 				if err = task.Enter(); err == nil {
 					return
 				}
-			} else {
-				err = supervisor.ErrStopping
 			}
+		}
+		if err != nil {
+			v = unbegun(err)
 		}
 	}
 	b.mu.Lock()
@@ -120,7 +121,7 @@ func (g *gate) enter(c *claim) {
 	}
 	b.giveBack(c.job)
 	b.giveBackLimits(c.job)
-	b.settle(c, &verdict{exit: policy.Stopped, reason: events.ReasonShutdown})
+	b.settle(c, &v)
 }
 
 // Closing lets nobody in any more.
@@ -165,13 +166,13 @@ func (b *book) settle(c *claim, v *verdict) {
 	b.survived(e)
 	failed := e.failures + 1
 	o := &settleOp{job: e, v: *v}
-	o.move, o.end = decideNext(v, e.extra().verdict, c.rules.MaxRetries, int(failed))
+	o.move, o.end = decideNext(v, 0, c.rules.MaxRetries, int(failed))
 	switch {
-	case o.move == putBack && !c.stored:
-		e.claim = nil
+	case o.move == putBack && !c.stored && e.extra().verdict == 0:
 		b.counts.released++
 		b.move(e, leaving, 0)
 		b.tell(events.JobReleased, e, func(x *events.Event) { x.Reason = v.reason })
+		e.claim = nil
 		b.settleIn(e)
 		return
 	case o.move == putOff:
@@ -193,11 +194,8 @@ func (b *book) settle(c *claim, v *verdict) {
 
 // pause is how long the job waits after a failure, which is counted already.
 func (c *claim) pause(v *verdict) (d time.Duration) {
-	switch {
-	case v.asked:
+	if v.asked || c.rules.Backoff.Custom != nil {
 		return v.after
-	case c.rules.Backoff.Custom != nil:
-		return c.custom
 	}
 	return c.rules.Backoff.Pause(int(c.job.failures)-1, c.job.extra().pause)
 }

@@ -93,6 +93,3 @@ func (h *heap) drop(counts func(slot) bool) {
 		h.sink(i, h.slots[i])
 	}
 }
-
-// len is how many slots count, or did not long ago.
-func (h *heap) len() int { return len(h.slots) - h.stale }

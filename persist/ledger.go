@@ -1,9 +1,11 @@
 package persist
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,13 +41,13 @@ func (l *ledger) Run(ctx context.Context) (err error) {
 		b.mu.Unlock()
 	}()
 
-	store, err := open(ctx, q.cfg.Store)
+	store, err := q.cfg.Store.Open(ctx)
 	if err != nil {
-		return err
+		return beyondMending(err)
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	if err := l.recover(ctx, store); err != nil {
-		return err
+		return beyondMending(err)
 	}
 	l.store.Store(&store)
 	defer l.store.Store(nil)
@@ -63,15 +65,14 @@ func (l *ledger) Run(ctx context.Context) (err error) {
 	return w.run(ctx)
 }
 
-// open opens a store. What cannot be mended by trying again is fatal.
-func open(ctx context.Context, backend Backend) (Store, error) {
-	store, err := backend.Open(ctx)
+// beyondMending makes what cannot be mended by trying again fatal.
+func beyondMending(err error) error {
 	var format *FormatError
 	var corrupt *CorruptError
 	if errors.As(err, &format) || errors.As(err, &corrupt) {
-		return nil, actor.Fatal(err)
+		return actor.Fatal(err)
 	}
-	return store, err
+	return err
 }
 
 // recover makes the book of what is in the store.
@@ -104,7 +105,8 @@ func (l *ledger) recover(ctx context.Context, store Store) error {
 	b.mu.Lock()
 	b.next, b.past = r.Next, r.Past
 	steps := b.suspectAll(claimed, r.Clean, q.cfg.Crashes)
-	steps = append(steps, b.decided()...)
+	ended, ends := b.decided()
+	steps = append(steps, ends...)
 	b.mu.Unlock()
 	if len(steps) > 0 {
 		if _, err := store.Commit(ctx, steps); err != nil {
@@ -116,6 +118,15 @@ func (l *ledger) recover(ctx context.Context, store Store) error {
 	for _, e := range b.jobs {
 		if e.place == arriving {
 			b.settleIn(e)
+		}
+	}
+	for _, e := range ended {
+		b.counts.ended[e.more.verdict]++
+		b.tellEnd(endKind[e.more.verdict], e, &verdict{}, time.Now())
+	}
+	for _, e := range claimed {
+		if e.place == parked {
+			b.tell(events.JobParked, e, func(x *events.Event) { x.Err = errors.New(e.more.parked) })
 		}
 	}
 	b.publish(events.StoreOpened, func(e *events.Event) { e.Elapsed, e.Count = time.Since(began), uint64(found) })
@@ -144,15 +155,24 @@ func (b *book) suspectAll(claimed []*entry, clean bool, limit int) (steps []Step
 }
 
 // decided ends jobs whose end was decided while they ran.
-func (b *book) decided() (steps []Step) {
+func (b *book) decided() (ended []*entry, steps []Step) {
 	for _, e := range b.jobs {
-		if v := e.extra().verdict; v != 0 {
-			steps = append(steps, Step{Verb: Resolve, ID: e.id, State: e.state(&b.clock), End: End{Kind: v, At: time.Now()}})
-			b.forget(e)
-			b.past[v]++
+		if e.extra().verdict != 0 {
+			ended = append(ended, e)
 		}
 	}
-	return steps
+	slices.SortFunc(ended, func(a, o *entry) int { return cmp.Compare(a.id, o.id) })
+	for _, e := range ended {
+		v := e.more.verdict
+		end := End{Kind: v, At: time.Now()}
+		if f := e.follower(); v == Superseded && f != nil {
+			end.By = f.id
+		}
+		steps = append(steps, Step{Verb: Resolve, ID: e.id, State: e.state(&b.clock), End: end})
+		b.forget(e)
+		b.past[v]++
+	}
+	return ended, steps
 }
 
 // sweeper is the task that looks after what is due.

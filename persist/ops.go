@@ -22,11 +22,13 @@ type op interface {
 type commit struct {
 	ops    []op
 	steps  []Step
+	stale  []int // of the steps, those that have changed nothing
 	bytes  int
 	now    time.Time
 	later  []op     // that have to wait for what is decided here
 	after  []func() // to be called without the lock, when all is done
 	stored time.Duration
+	failed bool // it is counted among those that have
 }
 
 func (c *commit) insert(r *Record) {
@@ -225,7 +227,15 @@ func (in *insertion) resolve(b *book, c *commit) {
 }
 
 func (o *submitOp) done(b *book, c *commit) {
-	if o.withdrawn || o.steps != nil {
+	if o.withdrawn {
+		return
+	}
+	if o.steps != nil { // relaxed: only now can it be read
+		for i := range o.plans {
+			if e := o.plans[i].job; e != nil {
+				e.more.fresh = nil
+			}
+		}
 		return
 	}
 	inserted := 0

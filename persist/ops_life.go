@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"slices"
 	"time"
 
 	"github.com/taskvisor/taskvisor/events"
@@ -15,12 +16,22 @@ type settleOp struct {
 	wait time.Duration // the pause before the next attempt
 }
 
-// prepare makes the text of the error, without the lock.
-func (o *settleOp) prepare() { o.v.read() }
+// prepare makes the text of an error that nobody has read yet, without the lock.
+func (o *settleOp) prepare() {
+	if o.v.text == "" {
+		o.v.read()
+	}
+}
 
 func (o *settleOp) plan(b *book, c *commit) {
 	e := o.job
-	if o.v.text != "" && o.end != Completed {
+	if d := e.extra().verdict; d != 0 && o.end != d { // now that is durable
+		if o.move != endNow && o.move != again {
+			e.attempts++
+		}
+		o.move, o.end = endNow, d
+	}
+	if o.v.text != "" && o.v.exit.IsFailure() && o.end != Completed {
 		e.extend().last = &Failure{At: c.now, Attempt: int(e.attempts), Exit: o.v.exit, Text: o.v.text}
 	}
 	if o.move == endNow {
@@ -37,7 +48,7 @@ func (o *settleOp) plan(b *book, c *commit) {
 func (o *settleOp) done(b *book, c *commit) {
 	e := o.job
 	b.owing--
-	e.claim = nil
+	defer func() { e.claim = nil }() // it knows what is told
 	if o.move == endNow {
 		b.counts.ended[o.end]++
 		b.tellEnd(endKind[o.end], e, &o.v, c.now)
@@ -92,7 +103,6 @@ type cancelOp struct {
 	reply chan error // has room for one
 	err   error
 	ended chan struct{} // of a job that runs
-	self  *claim        // who asks
 }
 
 func (o *cancelOp) plan(b *book, c *commit) {
@@ -169,7 +179,7 @@ func (o *releaseOp) plan(b *book, c *commit) {
 	e := b.jobs[o.id]
 	switch {
 	case e == nil:
-		o.err = ErrNotFound
+		o.err = ErrEnded // or there is none: who asks finds out
 	case e.place != parked:
 		o.err = ErrNotParked
 	default:
@@ -202,6 +212,7 @@ type reviveOp struct {
 	job   *Job // as the store knows it
 	kind  *kind
 	entry *entry
+	step  int
 	reply chan error // has room for one
 	err   error
 }
@@ -222,11 +233,17 @@ func (o *reviveOp) plan(b *book, c *commit) {
 	}
 	o.entry = b.newEntry(r, &s, o.kind)
 	b.register(o.entry)
+	o.step = len(c.steps)
 	c.steps = append(c.steps, Step{Verb: Revive, ID: r.ID, State: s})
 }
 
-func (o *reviveOp) done(b *book, _ *commit) {
-	if o.entry != nil {
+func (o *reviveOp) done(b *book, c *commit) {
+	switch {
+	case o.entry == nil:
+	case slices.Contains(c.stale, o.step): // it has been forgotten meanwhile
+		b.forget(o.entry)
+		o.err = ErrPruned
+	default:
 		b.past[o.job.End.Kind]--
 		b.settleIn(o.entry)
 		b.tell(events.JobRevived, o.entry, func(*events.Event) {})

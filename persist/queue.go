@@ -10,8 +10,8 @@ import (
 )
 
 // Queue stores jobs and runs them. It is a task, to be hung in a tree by its Spec, and a
-// [supervisor.Family]: below it are the ledger, which owns the store, the clock, and the
-// workers, whose children are the jobs that run, by their numbers. All methods may be called
+// [supervisor.Family]: below it are the ledger, which owns the store, the workers, whose
+// children are the jobs that run, by their numbers, and the clock. All methods may be called
 // by any goroutine, a job's included.
 type Queue struct {
 	cfg     Config // with its defaults
@@ -30,14 +30,14 @@ func New(cfg Config) *Queue {
 	if q.invalid = q.cfg.check(); q.invalid == nil {
 		q.invalid = q.learn()
 	}
-	q.workers = supervisor.NewGuarded(supervisor.Config{LameDuck: q.cfg.Drain}, (*keeper)(q))
+	q.workers = supervisor.NewGuarded(supervisor.Config{LameDuck: q.cfg.Drain, Around: []actor.Around{aroundClaim}}, (*keeper)(q))
 	family := q.cfg.Family
 	family.Name = q.cfg.Name
 	family.Strategy = supervisor.RestForOne
 	family.Children = []actor.Spec{
 		{Name: "ledger", Task: (*ledger)(q), AwaitReady: true, StartTimeout: policy.Forever, NoPermit: true},
-		{Name: "clock", Task: (*sweeper)(q), NoPermit: true},
 		q.workers.Spec("workers"),
+		{Name: "clock", Task: (*sweeper)(q), NoPermit: true}, // last: what it does first is to have the workers begin
 	}
 	q.head = supervisor.New(family)
 	return q

@@ -122,8 +122,8 @@ func (q *Queue) hand(ctx context.Context, o *submitOp) error {
 		return nil
 	}
 	b.enqueue(o)
+	reply := o.reply // the writer may put another there
 	b.mu.Unlock()
-	reply := o.reply
 	select {
 	case err := <-reply:
 		return err
@@ -163,7 +163,11 @@ func (q *Queue) acceptAtOnce(o *submitOp) bool {
 	c := &commit{now: time.Now()}
 	o.plan(b, c)
 	o.done(b, c)
-	<-o.reply
+	for i := range o.plans {
+		if e := o.plans[i].job; e != nil {
+			e.extend().fresh = &o.subs[i].record
+		}
+	}
 	o.steps = c.steps
 	if len(o.steps) > 0 {
 		b.inbox = append(b.inbox, o)

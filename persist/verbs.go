@@ -16,6 +16,9 @@ func (q *Queue) Job(ctx context.Context, id ID) (*Job, error) {
 	if err != nil {
 		return nil, &JobError{Act: "find", ID: id, Err: err}
 	}
+	if j := q.book.fresh(id); j != nil {
+		return j, nil
+	}
 	j, err := store.Job(ctx, id)
 	if err != nil {
 		return nil, &JobError{Act: "find", ID: id, Err: err}
@@ -57,6 +60,10 @@ func (q *Queue) Await(ctx context.Context, id ID) (*Job, error) {
 	}
 	b := q.book
 	b.mu.Lock()
+	if b.phase == notRunning {
+		b.mu.Unlock()
+		return nil, &JobError{Act: "await", ID: id, Err: ErrNotRunning}
+	}
 	var ended chan struct{}
 	if e := b.jobs[id]; e != nil {
 		ended = b.await(e)
@@ -132,12 +139,10 @@ func (q *Queue) Cancel(ctx context.Context, id ID) error {
 	if o.ended == nil {
 		return nil
 	}
-	select {
-	case <-o.ended:
-		return nil
-	case <-ctx.Done():
-		return fail(context.Cause(ctx))
+	if _, err := q.Await(ctx, id); err != nil && !errors.Is(err, ErrPruned) {
+		return fail(errors.Unwrap(err))
 	}
+	return nil
 }
 
 // Revive puts a job back that has ended: a dead letter above all, but any but a completed one.
@@ -169,7 +174,14 @@ func (q *Queue) Revive(ctx context.Context, id ID) error {
 // as for Job.
 func (q *Queue) Release(ctx context.Context, id ID) error {
 	o := &releaseOp{id: id, reply: make(chan error, 1)}
-	if err := q.ask(ctx, o, o.reply); err != nil {
+	err := q.ask(ctx, o, o.reply)
+	if errors.Is(err, ErrEnded) {
+		err = ErrNotParked
+		if _, unknown := q.Job(ctx, id); unknown != nil {
+			err = errors.Unwrap(unknown)
+		}
+	}
+	if err != nil {
 		return &JobError{Act: "release", ID: id, Err: err}
 	}
 	return nil

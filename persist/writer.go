@@ -3,8 +3,11 @@ package persist
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"time"
 
+	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
 )
 
@@ -17,17 +20,21 @@ type writer struct {
 	pause time.Duration
 }
 
-// run commits until ctx ends, and then what is left.
+// run commits until ctx ends, and then what is left. The end of ctx does not break off what is
+// being stored; what is not stored finishWithin then is not.
 func (w *writer) run(ctx context.Context) error {
+	bounded, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishWithin, cancel) })()
 	for ctx.Err() == nil {
 		ops := w.gather()
 		if len(ops) > 0 {
-			w.write(ctx, ops)
+			w.write(bounded, ops)
 			continue
 		}
 		if len(w.kept) > 0 {
 			w.sleep(ctx)
-			w.write(ctx, nil)
+			w.write(bounded, nil)
 			continue
 		}
 		select {
@@ -35,17 +42,15 @@ func (w *writer) run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
-	return w.finish()
+	return w.finish(bounded)
 }
 
 // finish takes nothing in any more, and stores what was handed in before.
-func (w *writer) finish() error {
+func (w *writer) finish(ctx context.Context) error {
 	b := w.q.book
 	b.mu.Lock()
 	w.q.enterPhase(closing)
 	b.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
-	defer cancel()
 	for {
 		ops := w.gather()
 		if len(ops) == 0 && len(w.kept) == 0 {
@@ -70,10 +75,17 @@ func (w *writer) giveUp(ops []op) error {
 	b := w.q.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, o := range ops {
-		o.undone(b, ErrClosing)
+	lost := len(w.kept)
+	for _, o := range append(ops, b.inbox...) {
+		if o.undone(b, ErrClosing) {
+			lost++
+		}
 	}
-	return &LostError{Count: len(w.kept), Err: b.broken}
+	b.inbox = nil
+	if lost == 0 {
+		return nil
+	}
+	return &LostError{Count: lost, Err: b.broken}
 }
 
 // gather takes what was handed in, as much as one commit is for.
@@ -156,6 +168,9 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 		began := time.Now()
 		err = w.commitSteps(ctx, c)
 		c.stored = time.Since(began)
+		if err != nil && ctx.Err() != nil && !errors.Is(err, ErrUnknown) {
+			err = fmt.Errorf("%w: %w", ErrClosing, err)
+		}
 	}
 
 	b.mu.Lock()
@@ -231,14 +246,21 @@ func (w *writer) prune(c *commit) {
 // commitSteps returns nil when the steps are durable, and an error when they are not. In
 // between it does not return.
 func (w *writer) commitSteps(ctx context.Context, c *commit) error {
-	_, err := w.store.Commit(ctx, c.steps)
+	err := unharmed(func() (err error) {
+		c.stale, err = w.store.Commit(ctx, c.steps)
+		return err
+	})
 	if !errors.Is(err, ErrUnknown) {
 		return err
 	}
 	w.failed(c, err)
 	told := false
 	for {
-		committed, settleErr := w.store.Settle(context.WithoutCancel(ctx))
+		var committed bool
+		settleErr := unharmed(func() (err error) {
+			committed, err = w.store.Settle(context.WithoutCancel(ctx))
+			return err
+		})
 		switch {
 		case settleErr == nil && committed:
 			return nil
@@ -254,6 +276,16 @@ func (w *writer) commitSteps(ctx context.Context, c *commit) error {
 			return err
 		}
 	}
+}
+
+// unharmed makes a panic of the store an error: what has become of the commit is not known then.
+func unharmed(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = errors.Join(ErrUnknown, &actor.PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	return f()
 }
 
 // tellUnknown lets those go that wait, since it may take long.
@@ -272,7 +304,7 @@ func (w *writer) tellUnknown(c *commit, err error) {
 // done has what is durable take effect.
 func (w *writer) done(c *commit) {
 	b := w.q.book
-	if b.broken != nil {
+	if b.broken != nil && len(c.steps) > 0 {
 		b.broken = nil
 		b.publish(events.StoreRecovered, func(*events.Event) {})
 	}
@@ -321,7 +353,10 @@ func (w *writer) failedLocked(c *commit, err error) {
 		b.publish(events.StoreFailed, func(e *events.Event) { e.Err, e.Count = err, uint64(len(c.steps)) })
 	}
 	b.broken = err
-	b.counts.failures++
+	if !c.failed {
+		c.failed = true
+		b.counts.failures++
+	}
 }
 
 // sleep waits a little before the next try, and longer each time.
