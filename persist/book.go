@@ -363,11 +363,11 @@ func (b *book) pick() *entry {
 	}
 }
 
-// suspect returns the first job that ran when the process died, and is ready.
+// suspect returns the first job that ran when the process died, and may run.
 func (b *book) suspect() *entry {
 	b.suspects = slices.DeleteFunc(b.suspects, func(e *entry) bool { return !e.suspect || e.place == gone })
 	for _, e := range b.suspects {
-		if e.place == ready && e.kind.run != nil {
+		if e.place == ready && e.kind.run != nil && !e.kind.domain.full() && (e.group == nil || !b.full(e.group)) {
 			return e
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
+
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
@@ -33,10 +35,12 @@ type claim struct {
 	record   *Job                       // once it is read
 
 	// What the handler's goroutine leaves for who looks after its end.
-	v        verdict
-	custom   time.Duration // what a custom backoff says
-	returned bool          // v is the handler's own; else it did not return
-	end      atomic.Uint32 // who takes care of what follows
+	v    verdict
+	late bool          // it returned nil when its context had ended
+	end  atomic.Uint32 // who takes care of what follows
+
+	// lost is why it was given up. It is guarded by book.mu.
+	lost events.Reason
 }
 
 // Who takes care of what follows an attempt: who comes first sets it.
@@ -49,15 +53,22 @@ const (
 // Describe says what the events of the child are about.
 func (c *claim) Describe() *events.Job { return c.about.Load() }
 
+// aroundClaim has claims learn how their attempts end: what their helpers do counts too.
+func aroundClaim(ctx context.Context, _ actor.Info) (context.Context, func(actor.Result)) {
+	c, ok := actor.Current(ctx).Actor().Task().(*claim)
+	if !ok {
+		return nil, nil // started by hand
+	}
+	c.v, c.late = verdict{}, false // it may be another one, by hand
+	c.end.Store(nobody)
+	return nil, c.over
+}
+
 // Run reads the job and gives it to its handler.
-func (c *claim) Run(ctx context.Context) (err error) {
-	defer c.leave()
+func (c *claim) Run(ctx context.Context) error {
 	job, err := c.read(ctx)
 	if err != nil {
-		var damaged *CorruptError
-		c.v = verdict{exit: policy.Failed, snooze: true, asked: true, after: rereadAfter, text: clipText(err.Error())}
-		c.v.lost = errors.As(err, &damaged) || errors.Is(err, ErrPruned) || errors.Is(err, ErrNotFound)
-		c.returned = true
+		c.v = unbegun(err)
 		return err
 	}
 	c.record = job
@@ -70,8 +81,17 @@ func (c *claim) Run(ctx context.Context) (err error) {
 	return c.report(err)
 }
 
-// rereadAfter is when a job is tried again that could not be read.
-const rereadAfter = time.Second
+// unbegun is how an attempt ends that could not be made: it is put off, and does not count. A job
+// that the store has no more, or not whole, is set aside.
+func unbegun(err error) verdict {
+	v := verdict{exit: policy.Failed, snooze: true, asked: true, after: retryAfter, text: clipText(fmt.Sprint(err))}
+	var damaged *CorruptError
+	v.lost = errors.As(err, &damaged) || errors.Is(err, ErrPruned) || errors.Is(err, ErrNotFound)
+	return v
+}
+
+// retryAfter is when a job is tried again that could not be begun.
+const retryAfter = time.Second
 
 // read gets what the book does not keep.
 func (c *claim) read(ctx context.Context) (*Job, error) {
@@ -82,28 +102,20 @@ func (c *claim) read(ctx context.Context) (*Job, error) {
 	return c.q.find(ctx, *store, c.job.id)
 }
 
-// judge says how the attempt ended, for whom a user's errors are not to be asked again.
+// judge takes note of what the handler says of its job, beyond how the attempt ends.
 func (c *claim) judge(ctx context.Context, err error) {
 	v := &c.v
-	v.exit, v.after, v.asked = actor.Exit(err)
 	if err == nil {
-		c.returned = true
+		c.late = ctx.Err() != nil
 		return
 	}
 	if d, ok := asSnooze(err); ok {
 		v.snooze, v.after, v.asked = true, d, true
-	} else {
-		v.text = clipText(err.Error())
+		return
 	}
-	v.cancel = asCancel(err)
-	if at := actor.Current(ctx); at != nil && at.Err() != nil && !v.snooze && !v.cancel {
-		v.exit = 0 // the supervisor knows
-		v.asked = false
+	if v.cancel = asCancel(err); v.cancel {
+		v.text = clipText(fmt.Sprint(err))
 	}
-	if c.rules.Backoff.Custom != nil {
-		c.custom = max(c.rules.Backoff.Pause(int(c.job.failures), 0), 0)
-	}
-	c.returned = true
 }
 
 // report is what the supervisor is told: a job that is put off, or cancelled by its own wish,
@@ -115,25 +127,52 @@ func (c *claim) report(err error) error {
 	return err
 }
 
+// over is called when the attempt has ended, and its helpers have, on its own goroutine: here a
+// user's errors and backoffs may be asked.
+func (c *claim) over(res actor.Result) {
+	defer c.leave()
+	v := &c.v
+	switch {
+	case v.snooze, v.cancel:
+		v.exit = policy.Failed
+		return
+	case c.late && (res.Exit == policy.Stopped || res.Exit == policy.TimedOut || res.Exit == policy.Stalled):
+		v.exit = policy.Succeeded // else a helper has failed
+		return
+	}
+	v.exit, v.after, v.asked, v.err = res.Exit, res.After, res.HasAfter, res.Err
+	v.read()
+	if v.exit.IsFailure() && !v.asked && c.rules.Backoff.Custom != nil {
+		v.after, v.asked = c.askBackoff(), true
+		v.enough = v.after == backoff.Stop
+	}
+}
+
+// askBackoff asks a user's own backoff, which may panic.
+func (c *claim) askBackoff() (pause time.Duration) {
+	pause = policy.DefaultMax
+	defer func() { _ = recover() }()
+	return max(c.rules.Backoff.Pause(int(c.job.failures), 0), backoff.Stop)
+}
+
 // leave sees to what follows if nobody else does.
 func (c *claim) leave() {
 	if c.end.CompareAndSwap(nobody, returned) {
 		return
 	}
 	// It was given up, and is late.
-	v := c.v
-	if !c.returned {
-		v = verdict{exit: policy.Panicked, text: "the attempt was given up, and did not return later"}
-	} else if v.exit == 0 {
-		v.exit = policy.TimedOut
-	}
 	b := c.q.book
 	b.mu.Lock()
-	defer b.mu.Unlock()
+	v := c.v
+	if v.exit == policy.Stopped {
+		v.reason = c.lost
+	}
 	if b.jobs[c.job.id] == c.job { // else that run of the queue is over
 		b.giveBackLimits(c.job)
 		b.settle(c, &v)
 	}
+	b.mu.Unlock()
+	c.q.dispatch()
 }
 
 func (c *claim) path() string { return c.task.Handle().Path() }
@@ -158,21 +197,20 @@ func (c *claim) stop(why events.Reason) {
 	task.Stop(why)
 }
 
-// outcome is how the attempt ended, as its supervisor sees it.
+// outcome is how the attempt ended. It is called with the book locked.
 func (c *claim) outcome() (v verdict, givenUp bool) {
 	o, _ := c.task.Handle().Outcome()
 	if o.Kind == events.Abandoned && c.end.CompareAndSwap(nobody, abandoned) {
+		c.lost = o.Reason
 		return v, true
 	}
 	v = c.v
 	switch {
-	case c.returned && v.exit != 0:
-		return v, false
-	case o.Kind == events.Stopped, o.Kind == events.Abandoned:
+	case v.exit == 0 && o.Kind == events.Failed: // it has not come so far
+		v.exit, v.err = exitOf(o.Err), o.Err
+	case v.exit == 0, v.exit == policy.Stopped:
 		v.exit, v.reason = policy.Stopped, o.Reason
-		return v, false
 	}
-	v.exit, v.err = exitOf(o.Err), o.Err
 	return v, false
 }
 
@@ -201,9 +239,7 @@ func (v *verdict) read() {
 	case *actor.PanicError:
 		v.text = fmt.Sprintf("panic: %v\n%s", e.Value, e.Traces())
 	default:
-		if v.text == "" || v.exit != policy.Failed {
-			v.text = fmt.Sprint(v.err)
-		}
+		v.text = fmt.Sprint(v.err) // survives a panic
 	}
 	v.text = clipText(v.text)
 }

@@ -33,7 +33,7 @@ func (a Attempt) Number() int { return a.c.attempt }
 // Last reports whether a failure of this attempt would be the last: no retry is left.
 func (a Attempt) Last() bool {
 	v := verdict{exit: policy.Failed}
-	next, _ := decideNext(&v, 0, a.c.rules.MaxRetries, a.c.record.Failures+1)
+	next, _ := decideNext(&v, a.c.rules.MaxRetries, a.c.record.Failures+1)
 	return next == endNow
 }
 

@@ -61,6 +61,7 @@ type verdict struct {
 	snooze  bool          // for after, uncounted
 	cancel  bool          // it asks to be cancelled
 	lost    bool          // the store has it no more, or not whole
+	enough  bool          // its backoff wants no more
 	err     error         // as the supervisor has it
 	text    string        // of its error
 	elapsed time.Duration
@@ -77,12 +78,9 @@ const (
 	setAside             // until somebody releases it, and as if it had not run
 )
 
-// decideNext decides what follows an attempt. Decided is how the job ends whatever its
-// attempts do, if that is decided; failures counts this one, if it is one.
-func decideNext(v *verdict, decided Ending, maxRetries, failures int) (move, Ending) {
+// decideNext decides what follows an attempt. Failures counts this one, if it is one.
+func decideNext(v *verdict, maxRetries, failures int) (move, Ending) {
 	switch {
-	case decided != 0:
-		return endNow, decided
 	case v.lost:
 		return setAside, 0
 	case v.snooze:
@@ -106,7 +104,7 @@ func decideNext(v *verdict, decided Ending, maxRetries, failures int) (move, End
 	if exit == policy.Escalated {
 		exit = policy.Failed // what it does to others is for the supervisor
 	}
-	if (policy.Rules{MaxRetries: maxRetries}).Next(exit, failures) == policy.Retry {
+	if !v.enough && (policy.Rules{MaxRetries: maxRetries}).Next(exit, failures) == policy.Retry {
 		return again, 0
 	}
 	return endNow, DeadLetter

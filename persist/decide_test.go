@@ -41,35 +41,31 @@ func TestDecideNext(t *testing.T) {
 	for _, row := range []struct {
 		what     string
 		v        verdict
-		decided  Ending
 		max      int
 		failures int
 		want     move
 		end      Ending
 	}{
-		{"who succeeds has completed", verdict{exit: policy.Succeeded}, 0, 3, 1, endNow, Completed},
-		{"who has finished has completed", verdict{exit: policy.Finished}, 0, 3, 1, endNow, Completed},
-		{"the first failure is retried", verdict{exit: policy.Failed}, 0, 3, 1, again, 0},
-		{"the last retry is one", verdict{exit: policy.Failed}, 0, 3, 3, again, 0},
-		{"one failure too many is a dead letter", verdict{exit: policy.Failed}, 0, 3, 4, endNow, DeadLetter},
-		{"without retries the first failure is the last", verdict{exit: policy.Failed}, 0, policy.NoRetry, 1, endNow, DeadLetter},
-		{"without a limit there is always another", verdict{exit: policy.Failed}, 0, policy.Unlimited, 1 << 15, again, 0},
-		{"a panic is a failure", verdict{exit: policy.Panicked}, 0, 3, 1, again, 0},
-		{"a timeout is a failure", verdict{exit: policy.TimedOut}, 0, 3, 1, again, 0},
-		{"a stall is a failure", verdict{exit: policy.Stalled}, 0, 3, 1, again, 0},
-		{"an exit is a failure", verdict{exit: policy.Exited}, 0, 3, 4, endNow, DeadLetter},
-		{"an escalation is a failure of the job", verdict{exit: policy.Escalated}, 0, 3, 1, again, 0},
-		{"a fatal error is not retried", verdict{exit: policy.Fatal}, 0, 3, 1, endNow, Failed},
-		{"who is put off has not failed", verdict{exit: policy.Failed, snooze: true}, 0, policy.NoRetry, 1, putOff, 0},
-		{"who cancels itself has ended", verdict{exit: policy.Failed, cancel: true}, 0, 3, 1, endNow, Cancelled},
-		{"a stop of everything consumes nothing", verdict{exit: policy.Stopped, reason: events.ReasonShutdown}, 0, policy.NoRetry, 1, putBack, 0},
-		{"who was stopped by hand is cancelled", verdict{exit: policy.Stopped, reason: events.ReasonStopped}, 0, 3, 1, endNow, Cancelled},
-		{"who was removed is cancelled", verdict{exit: policy.Stopped, reason: events.ReasonRemoved}, 0, 3, 1, endNow, Cancelled},
-		{"what is decided stands against a success", verdict{exit: policy.Succeeded}, Superseded, 3, 1, endNow, Superseded},
-		{"what is decided stands against a failure", verdict{exit: policy.Failed}, Cancelled, 3, 1, endNow, Cancelled},
-		{"what is decided stands against a snooze", verdict{snooze: true}, Cancelled, 3, 1, endNow, Cancelled},
+		{"who succeeds has completed", verdict{exit: policy.Succeeded}, 3, 1, endNow, Completed},
+		{"who has finished has completed", verdict{exit: policy.Finished}, 3, 1, endNow, Completed},
+		{"the first failure is retried", verdict{exit: policy.Failed}, 3, 1, again, 0},
+		{"the last retry is one", verdict{exit: policy.Failed}, 3, 3, again, 0},
+		{"one failure too many is a dead letter", verdict{exit: policy.Failed}, 3, 4, endNow, DeadLetter},
+		{"without retries the first failure is the last", verdict{exit: policy.Failed}, policy.NoRetry, 1, endNow, DeadLetter},
+		{"without a limit there is always another", verdict{exit: policy.Failed}, policy.Unlimited, 1 << 15, again, 0},
+		{"a panic is a failure", verdict{exit: policy.Panicked}, 3, 1, again, 0},
+		{"a timeout is a failure", verdict{exit: policy.TimedOut}, 3, 1, again, 0},
+		{"a stall is a failure", verdict{exit: policy.Stalled}, 3, 1, again, 0},
+		{"an exit is a failure", verdict{exit: policy.Exited}, 3, 4, endNow, DeadLetter},
+		{"an escalation is a failure of the job", verdict{exit: policy.Escalated}, 3, 1, again, 0},
+		{"a fatal error is not retried", verdict{exit: policy.Fatal}, 3, 1, endNow, Failed},
+		{"who is put off has not failed", verdict{exit: policy.Failed, snooze: true}, policy.NoRetry, 1, putOff, 0},
+		{"who cancels itself has ended", verdict{exit: policy.Failed, cancel: true}, 3, 1, endNow, Cancelled},
+		{"a stop of everything consumes nothing", verdict{exit: policy.Stopped, reason: events.ReasonShutdown}, policy.NoRetry, 1, putBack, 0},
+		{"who was stopped by hand is cancelled", verdict{exit: policy.Stopped, reason: events.ReasonStopped}, 3, 1, endNow, Cancelled},
+		{"who was removed is cancelled", verdict{exit: policy.Stopped, reason: events.ReasonRemoved}, 3, 1, endNow, Cancelled},
 	} {
-		move, end := decideNext(&row.v, row.decided, row.max, row.failures)
+		move, end := decideNext(&row.v, row.max, row.failures)
 		if move != row.want || end != row.end {
 			t.Errorf("%s: %d %v, want %d %v", row.what, move, end, row.want, row.end)
 		}

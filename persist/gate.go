@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -89,7 +90,8 @@ func (g *gate) claim() *claim {
 
 // enter starts the child that runs the job. If that cannot be, the job goes back.
 func (g *gate) enter(c *claim) (entered bool) {
-	if g.start(c) {
+	err := g.start(c)
+	if err == nil {
 		return true
 	}
 	b := g.q.book
@@ -100,15 +102,19 @@ func (g *gate) enter(c *claim) (entered bool) {
 	}
 	b.giveBack(c.job)
 	b.giveBackLimits(c.job)
-	b.settle(c, &verdict{exit: policy.Stopped, reason: events.ReasonShutdown})
+	v := verdict{exit: policy.Stopped, reason: events.ReasonShutdown}
+	if !errors.Is(err, supervisor.ErrStopping) {
+		v = unbegun(err)
+	}
+	b.settle(c, &v)
 	return false
 }
 
-// start starts the child of a claim, unless nobody is let in any more, or the end of the job
-// was decided meanwhile.
-func (g *gate) start(c *claim) bool {
+// start starts the child of a claim. It returns ErrStopping if nobody is let in any more, or if
+// the end of the job was decided meanwhile.
+func (g *gate) start(c *claim) error {
 	if g.closed {
-		return false
+		return supervisor.ErrStopping
 	}
 	spec := actor.Spec{
 		Name: strconv.FormatUint(uint64(c.job.id), 10), Task: c, Restart: policy.Never,
@@ -116,12 +122,12 @@ func (g *gate) start(c *claim) bool {
 	}
 	task, err := g.door.Prepare(&spec)
 	if err != nil {
-		return false
+		return err
 	}
 	if !g.q.book.begin(c, task) {
-		return false
+		return supervisor.ErrStopping
 	}
-	return task.Enter() == nil
+	return task.Enter()
 }
 
 // begin takes note of the child of a claim, and says whether it is to run.
@@ -179,7 +185,7 @@ func (b *book) settle(c *claim, v *verdict) {
 	b.survived(e)
 	o := &settleOp{job: e, v: *v}
 	o.decide(c)
-	if o.move == putBack && !c.stored {
+	if o.move == putBack && !c.stored && e.extra().verdict == 0 {
 		b.move(e, leaving, 0)
 		b.tell(events.JobReleased, e, func(x *events.Event) { x.Reason = v.reason })
 		e.claim = nil
@@ -193,11 +199,8 @@ func (b *book) settle(c *claim, v *verdict) {
 
 // pause is how long the job waits after a failure, which is counted already.
 func (c *claim) pause(v *verdict) (d time.Duration) {
-	switch {
-	case v.asked:
+	if v.asked || c.rules.Backoff.Custom != nil {
 		return v.after
-	case c.rules.Backoff.Custom != nil:
-		return c.custom
 	}
 	return c.rules.Backoff.Pause(int(c.job.failures)-1, c.job.extra().pause)
 }

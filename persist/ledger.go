@@ -1,9 +1,11 @@
 package persist
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -162,6 +164,7 @@ func (b *book) decided() (jobs []*entry) {
 			jobs = append(jobs, e)
 		}
 	}
+	slices.SortFunc(jobs, func(a, o *entry) int { return cmp.Compare(a.id, o.id) })
 	return jobs
 }
 

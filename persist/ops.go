@@ -27,8 +27,8 @@ type commit struct {
 	later  []op     // that have to wait for what is decided here
 	after  []func() // to be called without the lock, when all is done
 	stored time.Duration
-	stale  []int // the steps that changed nothing
-	failed bool
+	stale  []int // of the steps, those that have changed nothing
+	failed bool  // it is counted among those that have
 }
 
 func (c *commit) insert(r *Record) {

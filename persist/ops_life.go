@@ -9,20 +9,18 @@ import (
 
 // settleOp stores what follows an attempt that has ended.
 type settleOp struct {
-	job     *entry
-	v       verdict
-	decided Ending // what was decided before, if anything was
-	move    move
-	end     Ending
-	wait    time.Duration // the pause before the next attempt
+	job  *entry
+	v    verdict
+	move move
+	end  Ending
+	wait time.Duration // the pause before the next attempt
 }
 
 // decide says what follows the attempt of a claim.
 func (o *settleOp) decide(c *claim) {
 	e := o.job
-	o.decided = e.extra().verdict
 	failed := e.failures + 1
-	o.move, o.end = decideNext(&o.v, o.decided, c.rules.MaxRetries, int(failed))
+	o.move, o.end = decideNext(&o.v, c.rules.MaxRetries, int(failed))
 	switch {
 	case o.move == putOff:
 		o.wait = o.v.after
@@ -38,16 +36,22 @@ func (o *settleOp) decide(c *claim) {
 	}
 }
 
-// prepare makes the text of the error, without the lock.
-func (o *settleOp) prepare() { o.v.read() }
+// prepare makes the text of an error that nobody has read yet, without the lock.
+func (o *settleOp) prepare() {
+	if o.v.text == "" {
+		o.v.read()
+	}
+}
 
 func (o *settleOp) plan(b *book, c *commit) {
 	e := o.job
-	if o.decided != 0 && e.extra().verdict == 0 { // who decided that could not store it
-		e.attempts--
-		o.decide(e.claim)
+	if d := e.extra().verdict; d != 0 && o.end != d { // now that is durable
+		if o.move != endNow && o.move != again {
+			e.attempts++
+		}
+		o.move, o.end = endNow, d
 	}
-	if o.v.text != "" && o.end != Completed {
+	if o.v.text != "" && o.v.exit.IsFailure() && o.end != Completed {
 		e.extend().last = &Failure{At: c.now, Attempt: int(e.attempts), Exit: o.v.exit, Text: o.v.text}
 	}
 	if o.move == endNow {
@@ -199,7 +203,7 @@ func (o *releaseOp) plan(b *book, c *commit) {
 	e := b.jobs[o.id]
 	switch {
 	case e == nil:
-		o.err = ErrNotFound
+		o.err = ErrEnded // or there is none: who asks finds out
 	case e.place != parked:
 		o.err = ErrNotParked
 	default:
@@ -259,7 +263,7 @@ func (o *reviveOp) plan(b *book, c *commit) {
 func (o *reviveOp) done(b *book, c *commit) {
 	switch {
 	case o.entry == nil:
-	case slices.Contains(c.stale, o.step): // it was pruned meanwhile
+	case slices.Contains(c.stale, o.step): // it has been forgotten meanwhile
 		b.forget(o.entry)
 		o.err = ErrPruned
 	default:

@@ -31,7 +31,7 @@ func New(cfg Config) *Queue {
 	if q.invalid = q.cfg.check(); q.invalid == nil {
 		q.invalid = q.learn()
 	}
-	q.workers = supervisor.NewGuarded(supervisor.Config{LameDuck: q.cfg.Drain}, (*keeper)(q))
+	q.workers = supervisor.NewGuarded(supervisor.Config{LameDuck: q.cfg.Drain, Around: []actor.Around{aroundClaim}}, (*keeper)(q))
 	family := q.cfg.Family
 	family.Name = q.cfg.Name
 	family.Strategy = supervisor.RestForOne

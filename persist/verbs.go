@@ -178,12 +178,10 @@ func (q *Queue) Cancel(ctx context.Context, id ID) error {
 	if o.ended == nil {
 		return nil
 	}
-	select {
-	case <-o.ended:
-		return nil
-	case <-ctx.Done():
-		return fail(context.Cause(ctx))
+	if _, err := q.Await(ctx, id); err != nil && !errors.Is(err, ErrPruned) {
+		return fail(errors.Unwrap(err))
 	}
+	return nil
 }
 
 // Revive puts a job back that has ended: a dead letter above all, but any but a completed one.
@@ -212,7 +210,14 @@ func (q *Queue) Revive(ctx context.Context, id ID) error {
 // as for Job.
 func (q *Queue) Release(ctx context.Context, id ID) error {
 	o := &releaseOp{id: id, reply: make(chan error, 1)}
-	if err := q.ask(ctx, o, o.reply); err != nil {
+	err := q.ask(ctx, o, o.reply)
+	if errors.Is(err, ErrEnded) {
+		err = ErrNotParked
+		if _, unknown := q.Job(ctx, id); unknown != nil {
+			err = errors.Unwrap(unknown)
+		}
+	}
+	if err != nil {
 		return &JobError{Act: "release", ID: id, Err: err}
 	}
 	return nil

@@ -160,7 +160,8 @@ func (b *book) whyReady(e *entry, w *Wait) {
 }
 
 // ahead counts the jobs of a lane that go before one.
-func (l *lane) ahead(e *entry) (n int) {
+func (l *lane) ahead(e *entry) int {
+	before := map[ID]bool{} // who has come back may be there twice
 	for i := range l.tiers {
 		t := &l.tiers[i]
 		if t.priority > e.priority {
@@ -168,11 +169,11 @@ func (l *lane) ahead(e *entry) (n int) {
 		}
 		for _, s := range t.heap.slots {
 			if l.holds(s, t.priority) && (t.priority < e.priority || s.key < int64(e.id)) {
-				n++
+				before[s.job.id] = true
 			}
 		}
 	}
-	return n
+	return len(before)
 }
 
 // String says why in a sentence.

@@ -3,9 +3,12 @@ package persist
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime/debug"
 	"slices"
 	"time"
 
+	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
 )
 
@@ -20,17 +23,21 @@ type writer struct {
 	unsettled bool
 }
 
-// run commits until ctx ends, and then what is left.
+// run commits until ctx ends, and then what is left. The end of ctx does not break off what is
+// being stored; what is not stored finishWithin then is not.
 func (w *writer) run(ctx context.Context) error {
+	bounded, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishWithin, cancel) })()
 	for ctx.Err() == nil {
 		ops := w.gather()
 		if len(ops) > 0 {
-			w.write(ctx, ops)
+			w.write(bounded, ops)
 			continue
 		}
 		if len(w.kept) > 0 {
 			w.sleep(ctx)
-			w.write(ctx, nil)
+			w.write(bounded, nil)
 			continue
 		}
 		select {
@@ -38,17 +45,15 @@ func (w *writer) run(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
-	return w.finish()
+	return w.finish(bounded)
 }
 
 // finish takes nothing in any more, and stores what was handed in before.
-func (w *writer) finish() error {
+func (w *writer) finish(ctx context.Context) error {
 	b := w.q.book
 	b.mu.Lock()
 	w.q.enterPhase(closing)
 	b.mu.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), finishWithin)
-	defer cancel()
 	for {
 		ops := w.gather()
 		if len(ops) == 0 && len(w.kept) == 0 {
@@ -73,10 +78,17 @@ func (w *writer) giveUp(ops []op) error {
 	b := w.q.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	for _, o := range ops {
-		o.undone(b, ErrClosing)
+	lost := len(w.kept)
+	for _, o := range append(ops, b.inbox...) {
+		if o.undone(b, ErrClosing) {
+			lost++
+		}
 	}
-	return &LostError{Count: len(w.kept), Err: b.broken}
+	b.inbox = nil
+	if lost == 0 {
+		return nil
+	}
+	return &LostError{Count: lost, Err: b.broken}
 }
 
 // gather takes what was handed in, as much as one commit is for.
@@ -192,6 +204,9 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 		began := time.Now()
 		err = w.commitSteps(ctx, c)
 		c.stored = time.Since(began)
+		if err != nil && ctx.Err() != nil && !errors.Is(err, ErrUnknown) {
+			err = fmt.Errorf("%w: %w", ErrClosing, err)
+		}
 	}
 
 	b.mu.Lock()
@@ -263,20 +278,22 @@ func (w *writer) prune(c *commit) {
 // between it does not return.
 func (w *writer) commitSteps(ctx context.Context, c *commit) error {
 	if w.unsettled {
-		if _, err := w.store.Settle(context.WithoutCancel(ctx)); err != nil {
+		if _, err := w.settle(ctx); err != nil {
 			return err
 		}
 		w.unsettled = false
 	}
-	stale, err := w.store.Commit(context.WithoutCancel(ctx), c.steps) // a stop is no reason not to store them
-	c.stale = stale
+	err := unharmed(func() (err error) {
+		c.stale, err = w.store.Commit(ctx, c.steps)
+		return err
+	})
 	if !errors.Is(err, ErrUnknown) {
 		return err
 	}
 	w.failed(c, err)
 	told := false
 	for {
-		committed, settleErr := w.store.Settle(context.WithoutCancel(ctx))
+		committed, settleErr := w.settle(ctx)
 		switch {
 		case settleErr == nil && committed:
 			return nil
@@ -293,6 +310,25 @@ func (w *writer) commitSteps(ctx context.Context, c *commit) error {
 			return err
 		}
 	}
+}
+
+// settle asks the store what has become of the last commit.
+func (w *writer) settle(ctx context.Context) (committed bool, err error) {
+	err = unharmed(func() (err error) {
+		committed, err = w.store.Settle(context.WithoutCancel(ctx))
+		return err
+	})
+	return committed, err
+}
+
+// unharmed makes a panic of the store an error: what has become of the commit is not known then.
+func unharmed(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = errors.Join(ErrUnknown, &actor.PanicError{Value: v, Stack: debug.Stack()})
+		}
+	}()
+	return f()
 }
 
 // tellUnknown lets those go that wait, since it may take long.
@@ -356,15 +392,14 @@ func (w *writer) failed(c *commit, err error) {
 
 func (w *writer) failedLocked(c *commit, err error) {
 	b := w.q.book
-	if c.failed {
-		return // it was told when the outcome was not known
-	}
-	c.failed = true
 	if b.broken == nil {
 		b.publish(events.StoreFailed, func(e *events.Event) { e.Err, e.Count = err, uint64(len(c.steps)) })
 	}
 	b.broken = err
-	b.counts.failures++
+	if !c.failed {
+		c.failed = true
+		b.counts.failures++
+	}
 }
 
 // sleep waits a little before the next try, and longer each time.

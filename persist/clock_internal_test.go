@@ -1,0 +1,107 @@
+package persist
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAMomentIsTheSameThereAndBack(t *testing.T) {
+	c := newClock()
+	for _, d := range []time.Duration{0, 1, time.Second, 1000 * time.Hour} {
+		at := c.base.Add(d).Round(0)
+		if i := c.at(at); i != instant(d)+1 || !c.wall(i).Equal(at) {
+			t.Errorf("%v is instant %d, and that is %v", at, i, c.wall(i))
+		}
+	}
+	if i := c.at(time.Time{}); i != 0 || !c.wall(0).IsZero() {
+		t.Errorf("no time is instant %d", i)
+	}
+	if i := c.at(c.base.Add(-time.Hour)); i != 1 {
+		t.Errorf("what is past is instant %d", i)
+	}
+}
+
+func TestAClockThatWasSetChangesWhatTimesOfDayAre(t *testing.T) {
+	for _, by := range []time.Duration{time.Hour, -time.Hour, 24 * time.Hour} {
+		c := newClock()
+		noon := c.base.Add(48 * time.Hour).Round(0)
+		before := c.at(noon)
+		c.drift += by
+		if got := c.at(noon); got != before-instant(by) {
+			t.Errorf("set by %v: noon was instant %d, and is %d", by, before, got)
+		}
+		if !c.wall(c.at(noon)).Equal(noon) {
+			t.Errorf("set by %v: noon is at %v", by, c.wall(c.at(noon)))
+		}
+	}
+}
+
+func TestALookFindsAClockThatWasNotSetAsItIs(t *testing.T) {
+	c := newClock()
+	for _, now := range []time.Time{c.base, c.base.Add(time.Hour), time.Now()} {
+		if by := c.look(now); by != 0 || c.drift != 0 {
+			t.Errorf("set by %v", by)
+		}
+	}
+}
+
+// shelf is a book with one job of each sort, that wait for a time in an hour.
+func shelf(t *testing.T) (b *book, absolute, pausing, behind *entry) {
+	t.Helper()
+	b = newBook()
+	b.phase = inService
+	b.workers = 1
+	b.queueSet = base()
+	k := b.kind("k")
+	k.run = nil
+	add := func(id ID, digest byte, runAt time.Time) *entry {
+		r := &Record{ID: id, Type: "k", RunAt: runAt, Digest: Digest{digest}}
+		s := r.InitialState()
+		e := b.newEntry(r, &s, k)
+		ahead := b.keys[e.digest]
+		b.register(e)
+		if ahead != nil {
+			follow(e, ahead)
+		}
+		b.settleIn(e)
+		return e
+	}
+	at := b.clock.wall(b.clock.now() + instant(time.Hour))
+	absolute = add(1, 1, at)
+	pausing = add(2, 2, time.Time{})
+	b.move(pausing, delayed, b.clock.now()+instant(time.Hour)) // after a failure
+	behind = add(3, 1, at)
+	return b, absolute, pausing, behind
+}
+
+func TestOnlyWhatWaitsForATimeOfDayFollowsTheWallClock(t *testing.T) {
+	b, absolute, pausing, behind := shelf(t)
+	was, paused := absolute.when, pausing.when
+	b.shift(30 * time.Minute)
+	if absolute.when != was-instant(30*time.Minute) || behind.when >= was {
+		t.Errorf("those that follow it: %d, %d; they were %d", absolute.when, behind.when, was)
+	}
+	if pausing.when != paused {
+		t.Errorf("one that pauses: %d, it was %d", pausing.when, paused)
+	}
+	expired, next := b.mature(absolute.when - 1)
+	if len(expired) != 0 || next != absolute.when || absolute.place != delayed {
+		t.Errorf("too early: %v, next %d, at %d", expired, next, absolute.place)
+	}
+	if _, next = b.mature(absolute.when); absolute.place != ready || next != paused {
+		t.Errorf("in time: at %d, next %d, want %d", absolute.place, next, paused)
+	}
+	b.shift(-time.Hour) // it is ready, and stays so
+	if absolute.place != ready {
+		t.Errorf("set back: at %d", absolute.place)
+	}
+}
+
+func TestAClockSetForwardByMuchMakesDueWhatWaits(t *testing.T) {
+	b, absolute, pausing, _ := shelf(t)
+	b.shift(240 * time.Hour)
+	b.mature(b.clock.now())
+	if absolute.place != ready || pausing.place != delayed {
+		t.Errorf("at %d, the one that pauses at %d", absolute.place, pausing.place)
+	}
+}
