@@ -33,16 +33,17 @@ type book struct {
 	path, within string // of the queue, and of its jobs
 
 	// What is known of one run.
-	phase   runPhase
-	next    ID
-	jobs    map[ID]*entry
-	keys    map[Digest]*entry    // who holds the key
-	open    pile[*domain]        // those that have lanes, and a place for them
-	agenda  heap                 // by entry.due
-	claims  map[events.ID]*claim // by their children
-	active  map[ID]*claim        // by their jobs
-	running int                  // places taken
-	owing   int                  // attempts that have ended without that being durable
+	phase    runPhase
+	next     ID
+	jobs     map[ID]*entry
+	keys     map[Digest]*entry    // who holds the key
+	open     pile[*domain]        // those that have lanes, and a place for them
+	agenda   heap                 // by entry.due
+	claims   map[events.ID]*claim // by their children
+	active   map[ID]*claim        // by their jobs
+	running  int                  // places taken
+	owing    int                  // attempts that have ended without that being durable
+	revivals uint64               // jobs that were revived
 
 	// After a crash claims are durable until survivors have finished, and those that ran are
 	// run alone.
@@ -175,7 +176,7 @@ func (b *book) forget(e *entry) {
 	e.kind.count[phaseOf[leaving]]--
 	e.place = gone
 	if x := e.more; x != nil {
-		if x.ahead != nil {
+		if x.ahead != nil && x.ahead.more.follower == e { // else another has superseded this one
 			x.ahead.more.follower = x.follower // nil: there is one at most
 		}
 		if f := x.follower; f != nil {

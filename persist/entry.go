@@ -88,6 +88,14 @@ func (e *entry) follower() *entry {
 	return e.more.follower
 }
 
+// next returns who is to run when this one has ended: its follower, unless that ends without.
+func (e *entry) next() *entry {
+	if f := e.follower(); f != nil && f.place != leaving {
+		return f
+	}
+	return nil
+}
+
 // due is when something is to be done about an entry that waits, or zero.
 func (e *entry) due() instant {
 	var due instant
@@ -107,7 +115,7 @@ func (e *entry) state(c *clock) State {
 		Fence: uint64(e.fence), Attempts: int(e.attempts), Failures: int(e.failures), Priority: e.priority,
 		Expires: c.wall(x.expires), Pause: x.pause, Last: x.last, Verdict: x.verdict, Crashes: x.crashes, Parked: x.parked,
 	}
-	if e.place == delayed {
+	if e.place == delayed || e.place == blocked || e.place == arriving { // when is what it waits for, or will
 		s.RunAt = c.wall(e.when)
 	}
 	return s

@@ -24,6 +24,7 @@ type commit struct {
 	steps  []Step
 	bytes  int
 	now    time.Time
+	stale  []int    // the indices of steps that have changed nothing
 	later  []op     // that have to wait for what is decided here
 	after  []func() // to be called without the lock, when all is done
 	stored time.Duration
@@ -124,9 +125,9 @@ func (o *submitOp) planOne(b *book, c *commit, p *prepared, in *insertion) Resul
 	case joinHolder:
 		return in.join(b, c, holds, r.Priority)
 	case joinFollower:
-		return in.join(b, c, holds.follower(), r.Priority)
+		return in.join(b, c, holds.next(), r.Priority)
 	case replace:
-		if f := holds.follower(); f != nil {
+		if f := holds.next(); f != nil {
 			in.leave(b, f)
 		}
 		in.leave(b, holds)
@@ -134,7 +135,7 @@ func (o *submitOp) planOne(b *book, c *commit, p *prepared, in *insertion) Resul
 		in.resolve(b, c)
 		return Result{Kind: Replaced, ID: r.ID, Other: holds.id}
 	case replaceBusy:
-		if f := holds.follower(); f != nil {
+		if f := holds.next(); f != nil {
 			in.leave(b, f)
 		}
 		in.insert(b, c, p, holds)
@@ -160,13 +161,13 @@ func (b *book) holder(e *entry) holder {
 	case e == nil:
 		return noHolder
 	case e.place == settling, e.place == leaving:
-		if e.follower() != nil {
+		if e.next() != nil {
 			return busyTwice
 		}
 		return ending
 	case e.place.waits():
 		return waiting
-	case e.follower() != nil:
+	case e.next() != nil:
 		return busyTwice
 	}
 	return busy

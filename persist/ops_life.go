@@ -1,6 +1,8 @@
 package persist
 
 import (
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/taskvisor/taskvisor/events"
@@ -199,9 +201,11 @@ func (o *releaseOp) undone(b *book, err error) bool {
 
 // reviveOp makes a job of one that has ended. It keeps its ID.
 type reviveOp struct {
-	job   *Job // as the store knows it
+	job   *Job   // as the store knew it
+	seen  uint64 // book.revivals before that
 	kind  *kind
 	entry *entry
+	step  int        // its place in the commit
 	reply chan error // has room for one
 	err   error
 }
@@ -212,21 +216,34 @@ func (o *reviveOp) plan(b *book, c *commit) {
 	case b.jobs[r.ID] != nil:
 		o.err = ErrNotEnded
 		return
+	case b.revivals != o.seen:
+		o.err = errOutdated
+		return
 	case !r.Digest.IsZero() && b.keys[r.Digest] != nil:
 		o.err = &KeyError{Holder: b.keys[r.Digest].id}
 		return
 	}
 	s := State{Fence: o.job.Fence, Attempts: o.job.Attempts, Priority: o.job.State.Priority, Last: o.job.Last}
+	if r.RunAt.After(c.now) {
+		s.RunAt = r.RunAt
+	}
 	if r.TTL > 0 && r.TTLFrom == TTLFromSubmission {
 		s.Expires = c.now.Add(r.TTL)
 	}
 	o.entry = b.newEntry(r, &s, o.kind)
 	b.register(o.entry)
+	o.step = len(c.steps)
 	c.steps = append(c.steps, Step{Verb: Revive, ID: r.ID, State: s})
 }
 
-func (o *reviveOp) done(b *book, _ *commit) {
-	if o.entry != nil {
+func (o *reviveOp) done(b *book, c *commit) {
+	switch {
+	case o.entry == nil:
+	case slices.Contains(c.stale, o.step): // it was forgotten after it was read
+		b.forget(o.entry)
+		o.err = ErrPruned
+	default:
+		b.revivals++
 		b.past[o.job.End.Kind]--
 		b.settleIn(o.entry)
 		b.tell(events.JobRevived, o.entry, func(*events.Event) {})
@@ -241,6 +258,9 @@ func (o *reviveOp) undone(b *book, err error) bool {
 	o.reply <- err
 	return false
 }
+
+// errOutdated means: a job has been revived, maybe this one, and may have ended anew.
+var errOutdated = errors.New("has to be read again")
 
 // rulesOf are the rules of a job, with those of its type where it has none of its own.
 func rulesOf(e *entry) Rules {

@@ -36,8 +36,8 @@ func New(cfg Config) *Queue {
 	family.Strategy = supervisor.RestForOne
 	family.Children = []actor.Spec{
 		{Name: "ledger", Task: (*ledger)(q), AwaitReady: true, StartTimeout: policy.Forever, NoPermit: true},
-		{Name: "clock", Task: (*sweeper)(q), NoPermit: true},
 		q.workers.Spec("workers"),
+		{Name: "clock", Task: (*sweeper)(q), NoPermit: true}, // last: it lets in those that are ready at the beginning
 	}
 	q.head = supervisor.New(family)
 	return q

@@ -72,7 +72,16 @@ func (q *Queue) Await(ctx context.Context, id ID) (*Job, error) {
 			return q.awaitAgain(ctx, id)
 		}
 	}
-	return q.Job(ctx, id)
+	return q.ended(ctx, id)
+}
+
+// ended returns a job that has ended, or goes on if it was revived since.
+func (q *Queue) ended(ctx context.Context, id ID) (*Job, error) {
+	j, err := q.Job(ctx, id)
+	if err == nil && !j.Ended() {
+		return q.Await(ctx, id)
+	}
+	return j, err
 }
 
 // awaitAgain goes on after the queue has begun or ended a run, or is about to.
@@ -90,7 +99,7 @@ func (q *Queue) awaitAgain(ctx context.Context, id ID) (*Job, error) {
 	}
 	select {
 	case <-ended:
-		return q.Job(ctx, id)
+		return q.ended(ctx, id)
 	case <-changed:
 		return nil, &JobError{Act: "await", ID: id, Err: ErrClosing}
 	case <-ctx.Done():
@@ -146,6 +155,9 @@ func (q *Queue) Cancel(ctx context.Context, id ID) error {
 // as for Job.
 func (q *Queue) Revive(ctx context.Context, id ID) error {
 	fail := func(err error) error { return &JobError{Act: "revive", ID: id, Err: err} }
+	q.book.mu.Lock()
+	seen := q.book.revivals
+	q.book.mu.Unlock()
 	j, err := q.Job(ctx, id)
 	switch {
 	case err != nil:
@@ -158,8 +170,11 @@ func (q *Queue) Revive(ctx context.Context, id ID) error {
 	q.book.mu.Lock()
 	k := q.book.kind(j.Type)
 	q.book.mu.Unlock()
-	o := &reviveOp{job: j, kind: k, reply: make(chan error, 1)}
-	if err := q.ask(ctx, o, o.reply); err != nil {
+	o := &reviveOp{job: j, seen: seen, kind: k, reply: make(chan error, 1)}
+	switch err := q.ask(ctx, o, o.reply); {
+	case errors.Is(err, errOutdated):
+		return q.Revive(ctx, id)
+	case err != nil:
 		return fail(err)
 	}
 	return nil

@@ -3,6 +3,7 @@ package persist
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/taskvisor/taskvisor/events"
@@ -147,6 +148,7 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 	c := &commit{now: time.Now()}
 	prepare(ops)
 	b.mu.Lock()
+	ops = w.withDecided(ops)
 	w.plan(c, ops)
 	w.prune(c)
 	b.mu.Unlock()
@@ -182,6 +184,24 @@ func prepare(ops []op) {
 			p.prepare()
 		}
 	}
+}
+
+// withDecided adds what was decided when it was handed in, if ops are to be given IDs: its own
+// are lower, and the store takes IDs in their order only. It may have come after ops were
+// gathered, or have been too much then.
+func (w *writer) withDecided(ops []op) []op {
+	if !slices.ContainsFunc(ops, func(o op) bool { s, ok := o.(*submitOp); return ok && s.steps == nil }) {
+		return ops
+	}
+	b := w.q.book
+	b.inbox = slices.DeleteFunc(b.inbox, func(o op) bool {
+		s, ok := o.(*submitOp)
+		if ok = ok && s.steps != nil; ok {
+			ops = append(ops, o)
+		}
+		return ok
+	})
+	return ops
 }
 
 // plan has the ops decide. Those that were decided before come first: their IDs are lower.
@@ -231,8 +251,9 @@ func (w *writer) prune(c *commit) {
 // commitSteps returns nil when the steps are durable, and an error when they are not. In
 // between it does not return.
 func (w *writer) commitSteps(ctx context.Context, c *commit) error {
-	_, err := w.store.Commit(ctx, c.steps)
+	stale, err := w.store.Commit(context.WithoutCancel(ctx), c.steps) // what was gathered is stored, also at the end
 	if !errors.Is(err, ErrUnknown) {
+		c.stale = stale
 		return err
 	}
 	w.failed(c, err)

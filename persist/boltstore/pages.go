@@ -222,7 +222,9 @@ func (w *walker) contents(b []byte, low, high []byte, each func(i int, e, key, r
 		}
 		at = end
 	}
-	if over := ne.Uint32(b[12:]); ne.Uint64(b) != 0 && at/uint64(w.page) != uint64(over) {
+	// A page that is just full may have an empty one behind it.
+	over, page := uint64(ne.Uint32(b[12:])), uint64(w.page)
+	if numbered := ne.Uint64(b) != 0; numbered && over != (at-1)/page && over != at/page {
 		return fmt.Errorf("has %d bytes in %d pages", at, over+1)
 	}
 	return nil
