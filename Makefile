@@ -1,8 +1,14 @@
 .DEFAULT_GOAL := help
-.PHONY: help test vet lint bench bench-doc microbench bench-check fmt fmt-check tidy check cover fuzz run
+.PHONY: help test vet lint bench bench-doc microbench bench-check fmt fmt-check tidy check cover fuzz torture run
 
 # How long each fuzz target runs; `make fuzz FUZZTIME=5m` for a longer look.
 FUZZTIME ?= 10s
+
+# How often a durable queue is killed; `make torture FOR=1h` for a time instead. The SEED of a
+# run that has found something makes the same decisions again.
+CYCLES ?= 1000
+FOR ?=
+SEED ?= 0
 
 # Found in PATH, or named by the caller.
 GOLANGCI_LINT ?= golangci-lint
@@ -70,6 +76,9 @@ fuzz: ## run each fuzz target for FUZZTIME (10s)
 			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$package"; \
 		done; \
 	done
+
+torture: ## kill a durable queue CYCLES (1000) times, or for FOR=1h, with SEED, and look what is left
+	go test -v -count 1 -timeout 0 -run 'Kill' ./internal/torture -args $(if $(FOR),-for $(FOR),-cycles $(CYCLES)) -seed $(SEED)
 
 run: ## run the example service
 	go run ./examples/service

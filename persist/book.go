@@ -35,16 +35,17 @@ type book struct {
 	path       string // of the queue
 
 	// What is known of one run.
-	phase   runPhase
-	next    ID
-	jobs    map[ID]*entry
-	keys    map[Digest]*entry    // who holds the key
-	open    pile[*domain]        // those that have lanes, and a place for them
-	agenda  heap                 // by entry.due
-	claims  map[events.ID]*claim // by their children
-	active  map[ID]*claim        // by their jobs
-	running int                  // places taken
-	owing   int                  // attempts that have ended without that being durable
+	phase    runPhase
+	next     ID
+	jobs     map[ID]*entry
+	keys     map[Digest]*entry    // who holds the key
+	open     pile[*domain]        // those that have lanes, and a place for them
+	agenda   heap                 // by entry.due
+	claims   map[events.ID]*claim // by their children
+	active   map[ID]*claim        // by their jobs
+	running  int                  // places taken
+	owing    int                  // attempts that have ended without that being durable
+	revivals uint64               // jobs that were revived
 
 	// After a crash claims are durable until survivors have finished, and those that ran are
 	// run alone.

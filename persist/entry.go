@@ -129,7 +129,7 @@ func (e *entry) state(c *clock) State {
 		Fence: uint64(e.fence), Attempts: int(e.attempts), Failures: int(e.failures), Priority: e.priority,
 		Expires: c.wall(x.expires), Pause: x.pause, Last: x.last, Verdict: x.verdict, Crashes: x.crashes, Parked: x.parked,
 	}
-	if e.place == delayed || e.place == blocked || e.place == arriving {
+	if e.place == delayed || e.place == blocked || e.place == arriving { // when is what it waits for, or will
 		s.RunAt = c.wall(e.when)
 	}
 	return s

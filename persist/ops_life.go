@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -233,9 +234,10 @@ func (o *releaseOp) undone(b *book, err error) bool {
 
 // reviveOp makes a job of one that has ended. It keeps its ID.
 type reviveOp struct {
-	job   *Job // as the store knows it
+	job   *Job   // as the store knew it
+	seen  uint64 // book.revivals before that
 	entry *entry
-	step  int
+	step  int        // its place in the commit
 	reply chan error // has room for one
 	err   error
 }
@@ -246,11 +248,17 @@ func (o *reviveOp) plan(b *book, c *commit) {
 	case b.jobs[r.ID] != nil:
 		o.err = ErrNotEnded
 		return
+	case b.revivals != o.seen:
+		o.err = errOutdated
+		return
 	case !r.Digest.IsZero() && b.keys[r.Digest] != nil:
 		o.err = &KeyError{Holder: b.keys[r.Digest].id}
 		return
 	}
 	s := State{Fence: o.job.Fence, Attempts: o.job.Attempts, Priority: o.job.State.Priority, Last: o.job.Last}
+	if r.RunAt.After(c.now) {
+		s.RunAt = r.RunAt
+	}
 	if r.TTL > 0 && r.TTLFrom == TTLFromSubmission {
 		s.Expires = c.now.Add(r.TTL)
 	}
@@ -263,10 +271,11 @@ func (o *reviveOp) plan(b *book, c *commit) {
 func (o *reviveOp) done(b *book, c *commit) {
 	switch {
 	case o.entry == nil:
-	case slices.Contains(c.stale, o.step): // it has been forgotten meanwhile
+	case slices.Contains(c.stale, o.step): // it was forgotten after it was read
 		b.forget(o.entry)
 		o.err = ErrPruned
 	default:
+		b.revivals++
 		b.past[o.job.End.Kind]--
 		b.settleIn(o.entry)
 		b.tell(events.JobRevived, o.entry, func(*events.Event) {})
@@ -281,6 +290,9 @@ func (o *reviveOp) undone(b *book, err error) bool {
 	o.reply <- err
 	return false
 }
+
+// errOutdated means: a job has been revived, maybe this one, and may have ended anew.
+var errOutdated = errors.New("has to be read again")
 
 // rulesOf are the rules of a job, with those of its type where it has none of its own.
 func rulesOf(e *entry) Rules {

@@ -220,8 +220,9 @@ func (q *Queue) answer(ctx context.Context, reply chan error, changed chan struc
 const maxRelaxed = 4 * maxSteps
 
 // acceptAtOnce has relaxed submissions take effect before they are stored, unless they are
-// about jobs of which something is being stored right now. It is called with the book locked,
-// and unlocks it if it returns true.
+// about jobs of which something is being stored right now, or end others, who may be told of
+// their ends only when these are durable. It is called with the book locked, and unlocks it if
+// it returns true.
 func (q *Queue) acceptAtOnce(o *submitOp) bool {
 	b := q.book
 	if b.broken != nil || len(b.inbox) > maxRelaxed {

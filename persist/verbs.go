@@ -106,11 +106,13 @@ func (q *Queue) Await(ctx context.Context, id ID) (*Job, error) {
 		}
 		b.mu.Unlock()
 		if e == nil {
-			return q.Job(ctx, id)
+			if j, err := q.Job(ctx, id); err != nil || j.Ended() {
+				return j, err
+			}
+			continue // it was revived meanwhile
 		}
 		select {
 		case <-ended:
-			return q.Job(ctx, id)
 		case <-ctx.Done():
 			return fail(context.Cause(ctx))
 		case <-changed: // the queue stops, say, which the job may still live to see
@@ -190,6 +192,9 @@ func (q *Queue) Cancel(ctx context.Context, id ID) error {
 // as for Job.
 func (q *Queue) Revive(ctx context.Context, id ID) error {
 	fail := func(err error) error { return &JobError{Act: "revive", ID: id, Err: err} }
+	q.book.mu.Lock()
+	seen := q.book.revivals
+	q.book.mu.Unlock()
 	j, err := q.Job(ctx, id)
 	switch {
 	case err != nil:
@@ -199,8 +204,11 @@ func (q *Queue) Revive(ctx context.Context, id ID) error {
 	case j.End.Kind == Completed:
 		return fail(ErrCompleted)
 	}
-	o := &reviveOp{job: j, reply: make(chan error, 1)}
-	if err := q.ask(ctx, o, o.reply); err != nil {
+	o := &reviveOp{job: j, seen: seen, reply: make(chan error, 1)}
+	switch err := q.ask(ctx, o, o.reply); {
+	case errors.Is(err, errOutdated):
+		return q.Revive(ctx, id)
+	case err != nil:
 		return fail(err)
 	}
 	return nil
