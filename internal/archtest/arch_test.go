@@ -60,7 +60,7 @@ var imports = []importRow{
 		reason: "a door to the supervisor; it and persist never meet",
 	},
 	{
-		pkg: "persist", ours: []string{"policy", "events", "actor", "supervisor", "internal/label"},
+		pkg: "persist", ours: []string{"policy", "events", "actor", "supervisor", "internal/label"}, modules: []string{backoffModule},
 		reason: "a door to the supervisor that knows no database; it and controller never meet",
 	},
 	{
