@@ -103,7 +103,8 @@ const (
 	Strict Durability = iota
 	// Relaxed acknowledges what is in memory, and will be on disk a moment later, see
 	// Config.RelaxedDelay. What was acknowledged within that time before the process dies
-	// is lost, and a job may have run of which nothing is known.
+	// is lost, ID and all: a job may have run of which nothing is known, and another may be given
+	// its ID.
 	Relaxed
 )
 

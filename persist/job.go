@@ -10,7 +10,8 @@ import (
 )
 
 // ID names a job in its store: from 1, in the order of submission. It is never used
-// again, and a job that has ended keeps it.
+// again, but for that of a job that was lost since it was Relaxed; and a job that has ended
+// keeps it.
 type ID uint64
 
 // String returns the number.
