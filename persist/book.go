@@ -20,17 +20,17 @@ type book struct {
 	clock clock
 
 	// What the queue is told. It outlives runs.
-	kinds        map[string]*kind // by full name and by aliases
-	domains      map[string]*domain
-	groups       map[string]*group // those that have jobs, or a limit of their own
-	groupLimit   int               // of groups without one; 0 for none
-	workers      int
-	queueSet     settings
-	state        []any
-	counts       counts
-	past         [DependencyFailed + 1]int
-	watch        *events.Bus
-	path, within string // of the queue, and of its jobs
+	kinds      map[string]*kind // by full name and by aliases
+	domains    map[string]*domain
+	groups     map[string]*group // those that have jobs, or a limit of their own
+	groupLimit int               // of groups without one; 0 for none
+	workers    int
+	queueSet   settings
+	state      []any
+	counts     counts
+	past       [DependencyFailed + 1]int
+	watch      *events.Bus
+	path       string // of the queue
 
 	// What is known of one run.
 	phase   runPhase

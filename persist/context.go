@@ -3,6 +3,7 @@ package persist
 import (
 	"context"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -63,7 +64,7 @@ func Progress(ctx context.Context, done float64, message string) {
 	c := a.c
 	about := *c.about.Load()
 	about.Progress, about.Message = min(max(done, 0), 1), message
-	if done != done { //nolint:staticcheck // not a number
+	if math.IsNaN(done) {
 		about.Progress = 0
 	}
 	c.progress.Store(&about)

@@ -92,14 +92,12 @@ func (g *gate) claim() *claim {
 // enter starts the child that runs the job. If that cannot be, the job goes back.
 func (g *gate) enter(c *claim) {
 	b := g.q.book
-	err := supervisor.ErrStopping
 	if !g.closed {
 		spec := actor.Spec{
 			Name: strconv.FormatUint(uint64(c.job.id), 10), Task: c, Restart: policy.Never,
 			Timeout: c.rules.Timeout, Stall: c.rules.Stall, Grace: c.rules.Grace,
 		}
-		var task supervisor.Candidate
-		if task, err = g.door.Prepare(&spec); err == nil {
+		if task, err := g.door.Prepare(&spec); err == nil {
 			b.mu.Lock()
 			c.task = task
 			b.claims[task.Handle().ID()] = c
@@ -109,12 +107,8 @@ func (g *gate) enter(c *claim) {
 				b.move(c.job, running, c.job.when)
 			}
 			b.mu.Unlock()
-			if decided == 0 {
-				if err = task.Enter(); err == nil {
-					return
-				}
-			} else {
-				err = supervisor.ErrStopping
+			if decided == 0 && task.Enter() == nil {
+				return
 			}
 		}
 	}

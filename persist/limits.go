@@ -8,8 +8,10 @@ const (
 	MaxPayload = 1 << 20
 	// MaxTags is how many tags a job may have.
 	MaxTags = 32
-	// MaxTagKey and MaxTagValue are how long the texts of a tag may be, in bytes.
-	MaxTagKey, MaxTagValue = 64, 256
+	// MaxTagKey is how long the key of a tag may be, in bytes.
+	MaxTagKey = 64
+	// MaxTagValue is how long the value of a tag may be, in bytes.
+	MaxTagValue = 256
 	// MaxKey is how long a key may be, in bytes.
 	MaxKey = 1024
 	// MaxName is how long the name of a type, a domain or a group may be, in bytes.

@@ -119,7 +119,6 @@ type cancelOp struct {
 	reply chan error // has room for one
 	err   error
 	ended chan struct{} // of a job that runs
-	self  *claim        // who asks
 }
 
 func (o *cancelOp) plan(b *book, c *commit) {

@@ -239,7 +239,7 @@ func (q *Queue) acceptAtOnce(o *submitOp) bool {
 	c := &commit{now: time.Now()}
 	o.plan(b, c)
 	o.done(b, c)
-	<-o.reply
+	<-o.reply //nolint:errcheck // it is nil: nothing was tried that can fail
 	o.steps = c.steps
 	if len(o.steps) > 0 {
 		for i := range o.steps {

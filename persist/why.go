@@ -37,27 +37,27 @@ type WaitReason uint8
 
 const (
 	_ WaitReason = iota
-	// WaitsForTime: it was submitted to run later, or has been put off.
+	// WaitsForTime means: it was submitted to run later, or has been put off.
 	WaitsForTime
-	// WaitsForRetry: an attempt has failed, and this is the pause before the next.
+	// WaitsForRetry means: an attempt has failed, and this is the pause before the next.
 	WaitsForRetry
-	// WaitsForKey: another job of the same key has to end before.
+	// WaitsForKey means: another job of the same key has to end before.
 	WaitsForKey
-	// WaitsForRelease: it was set aside.
+	// WaitsForRelease means: it was set aside.
 	WaitsForRelease
-	// WaitsForHandler: there is none for its type.
+	// WaitsForHandler means: there is none for its type.
 	WaitsForHandler
-	// WaitsForWorker: as many jobs run as there are workers.
+	// WaitsForWorker means: as many jobs run as there are workers.
 	WaitsForWorker
-	// WaitsForGroup: as many jobs of its group run as may.
+	// WaitsForGroup means: as many jobs of its group run as may.
 	WaitsForGroup
-	// WaitsForDomain: as many jobs of its domain run as may.
+	// WaitsForDomain means: as many jobs of its domain run as may.
 	WaitsForDomain
-	// WaitsForTurn: others go before it.
+	// WaitsForTurn means: others go before it.
 	WaitsForTurn
-	// WaitsForSuspects: the process died, and jobs that ran then are run alone first.
+	// WaitsForSuspects means: the process died, and jobs that ran then are run alone first.
 	WaitsForSuspects
-	// WaitsForStore: too many attempts have ended that could not be stored yet.
+	// WaitsForStore means: too many attempts have ended that could not be stored yet.
 	WaitsForStore
 )
 
