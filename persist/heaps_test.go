@@ -46,7 +46,7 @@ func TestAHeapGivesTheLowestThatCounts(t *testing.T) {
 		want = want[1:]
 		check()
 	}
-	if n := (len(h.slots) - h.stale); n != 0 || len(h.slots) != 0 {
+	if n := len(h.slots) - h.stale; n != 0 || len(h.slots) != 0 {
 		t.Errorf("%d of %d slots are left", n, len(h.slots))
 	}
 }

@@ -264,7 +264,7 @@ func TestAnUnknownCommitAtAStopIsNotTakenForAnother(t *testing.T) {
 			}
 			stopped := h.stopping()
 			m.FailSettle(0, nil)
-			_ = <-stopped
+			<-stopped
 			a := <-second
 			h = start(t, persist.Config{Store: m})
 			r := p.submit(h, part{Name: "second"}, persist.WithDuplicates(persist.Reject))

@@ -122,10 +122,10 @@ func TestAJobHasTheSettingsOfTheNearestLayer(t *testing.T) {
 func TestTheFunctionOfATypeMakesItsKeys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kind := persist.Define[note]("keyed").KeyedBy(func(n note) string {
-			switch {
-			case n.N == 0:
+			switch n.N {
+			case 0:
 				return ""
-			case n.N == 666:
+			case 666:
 				panic("no key")
 			}
 			return strings.Repeat("k", n.N)
@@ -404,7 +404,7 @@ func TestJobsUnderAnOldNameAreFound(t *testing.T) {
 		t.Run(when, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := memstore.New()
-				h := start(t, persist.Config{Store: m})
+				h := start(t, persist.Config{Store: m, Workers: 1})
 				for i := range 3 {
 					must(t)(h.Submit(t.Context(), persist.Raw("old/note", fmt.Appendf(nil, `{"N":%d}`, i))))
 				}
