@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
-
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
@@ -144,15 +142,15 @@ func (c *claim) over(res actor.Result) {
 	v.read()
 	if v.exit.IsFailure() && !v.asked && c.rules.Backoff.Custom != nil {
 		v.after, v.asked = c.askBackoff(), true
-		v.enough = v.after == backoff.Stop
+		v.enough = v.after < 0
 	}
 }
 
-// askBackoff asks a user's own backoff, which may panic.
+// askBackoff asks a user's own backoff, which may panic. Less than nothing is none any more.
 func (c *claim) askBackoff() (pause time.Duration) {
 	pause = policy.DefaultMax
 	defer func() { _ = recover() }()
-	return max(c.rules.Backoff.Pause(int(c.job.failures), 0), backoff.Stop)
+	return c.rules.Backoff.Pause(int(c.job.failures), 0)
 }
 
 // leave sees to what follows if nobody else does.

@@ -383,3 +383,42 @@ func TestAJobIsRunAgainThatIsRestartedByHand(t *testing.T) {
 		same(t, "attempts and runs", []int{j.Attempts, s.count("it")}, []int{1, 2})
 	})
 }
+
+func TestTheLastOfThoseThatSupersedeARunningJobRunsWhenItHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		s.deaf = true
+		r := hang(t, persist.Config{Handlers: s.handlers()})
+		r.submit("first", persist.WithKey("k"))
+		synctest.Wait()
+		for _, in := range []string{"second", "third", "fourth"} {
+			r.submit(in, persist.WithKey("k"), persist.WithDuplicates(persist.Supersede))
+		}
+		s.letGo(nil, "first")
+		same(t, "running", s.now(), "fourth")
+		s.letAllGo()
+		var ends []string
+		for id := range persist.ID(4) {
+			j := r.wait(id + 1)
+			ends = append(ends, fmt.Sprint(j.End.Kind, " ", j.End.By))
+		}
+		same(t, "ends", ends, []string{"superseded 2", "superseded 3", "superseded 4", "completed 0"})
+	})
+}
+
+func TestWhoSupersedesAJobThatWaitsAndTheOneBehindItRunsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		r := hang(t, persist.Config{Handlers: s.handlers(), Defaults: []persist.Option{oneSecond}})
+		r.submit("first", persist.WithKey("k"))
+		synctest.Wait()
+		r.submit("behind", persist.WithKey("k"))
+		s.letGo(errOops, "first")
+		id := r.submit("new", persist.WithKey("k"), persist.WithDuplicates(persist.Supersede))
+		same(t, "running", s.now(), "new")
+		same(t, "holder of the key", must(t)(chore.Submit(t.Context(), r.Queue, "x", persist.WithKey("k"), persist.WithDuplicates(persist.Reject))).Other, id)
+		s.letAllGo()
+		elapse(time.Minute)
+		same(t, "order", s.order(), "first new")
+	})
+}

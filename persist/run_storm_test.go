@@ -110,8 +110,14 @@ func (s *storm) submit(ctx context.Context, sub persist.Submission) {
 			s.t.Errorf("submit: %v", err)
 			return
 		}
-		time.Sleep(time.Millisecond)
+		s.again(ctx)
 	}
+}
+
+// again returns when it is worth trying again.
+func (s *storm) again(ctx context.Context) {
+	_ = s.q.WaitReady(ctx) // or it has ended again
+	runtime.Gosched()
 }
 
 // some is one of the jobs.
@@ -165,7 +171,7 @@ func TestAStorm(t *testing.T) {
 	for range 4 {
 		others.Go(func() {
 			for quiet.Err() == nil {
-				time.Sleep(time.Duration(rand.IntN(int(2 * time.Millisecond))))
+				<-time.After(time.Duration(rand.IntN(int(2 * time.Millisecond))))
 				switch rand.IntN(5) {
 				case 0:
 					isError(t, "workers", s.q.SetWorkers(1+rand.IntN(workers)), nil)
@@ -211,7 +217,7 @@ func TestAStorm(t *testing.T) {
 	store.calm.Store(true)
 
 	// All that was acknowledged ends, each job once.
-	ctx, cancel := context.WithTimeout(calm, 20*time.Second)
+	ctx, cancel := context.WithTimeout(calm, 8*time.Second)
 	defer cancel()
 	for id := range s.ids {
 		for {
@@ -223,10 +229,13 @@ func TestAStorm(t *testing.T) {
 				break
 			}
 			if !errors.Is(err, persist.ErrNotRunning) && !errors.Is(err, persist.ErrClosing) {
-				w, _ := s.q.Why(calm, id)
-				t.Fatalf("await: %v; %v: %+v", err, w, w)
+				for w, _ := s.q.Why(calm, id); w.ID != 0; w, _ = s.q.Why(calm, w.Job) {
+					j, err := s.q.Job(calm, w.ID)
+					t.Errorf("job %d, %s: %+v %v", w.ID, w, j, err)
+				}
+				t.Fatalf("await: %v", err)
 			}
-			time.Sleep(time.Millisecond)
+			s.again(ctx)
 		}
 	}
 	same(t, "figures", fmt.Sprint(s.q.Counts()[persist.Ready], s.q.Counts()[persist.Running], len(s.q.Active())), "0 0 0")
@@ -254,11 +263,10 @@ func TestAStorm(t *testing.T) {
 			t.Errorf("%s: %d at a time, and not %d", where, most, limit)
 		}
 	}
-	for range 100 {
+	for late := time.After(10 * time.Second); len(late) == 0; runtime.Gosched() {
 		if runtime.NumGoroutine() <= before {
 			return
 		}
-		time.Sleep(10 * time.Millisecond)
 	}
 	t.Errorf("%d goroutines are left", runtime.NumGoroutine()-before)
 }
