@@ -52,8 +52,8 @@
 // # One runtime
 //
 // A queue is a supervisor with three children: the ledger, which owns the store and commits
-// whatever has gathered since the last commit; the clock; and the workers, a supervisor whose
-// dynamic children are the jobs that run, by their numbers. Panics, timeouts, stuck
+// whatever has gathered since the last commit; the workers, a supervisor whose dynamic
+// children are the jobs that run, by their numbers; and the clock. Panics, timeouts, stuck
 // attempts, events and the stop of the tree are those of any task. Each attempt at a job is
 // one child, which is never restarted: what follows an attempt is up to the queue.
 //

@@ -21,7 +21,8 @@ type Queue struct {
 	store   atomic.Pointer[Store] // while it is open
 	head    *supervisor.Supervisor
 	workers *supervisor.Supervisor
-	opened  chan struct{} // guarded by book.mu; closed when the run's phase changes
+	lost    atomic.Pointer[LostError] // what the last run could not store
+	opened  chan struct{}             // guarded by book.mu; closed when the run's phase changes
 }
 
 // New returns a queue that does not run. A configuration that cannot be used is refused by
@@ -68,12 +69,17 @@ func (q *Queue) Validate() error {
 // is as if it had not been begun.
 //
 // A store that cannot be opened is an error that says why: a *LockedError, *FormatError or
-// *CorruptError, or ErrReadOnly, which no supervisor retries, or another.
+// *CorruptError, or ErrReadOnly, which no supervisor retries, or another. A *LostError says that
+// the end of an attempt could not be stored.
 func (q *Queue) Run(ctx context.Context) error {
 	if err := q.Validate(); err != nil {
 		return actor.Fatal(err)
 	}
+	q.lost.Store(nil)
 	err := q.head.Run(ctx)
+	if lost := q.lost.Load(); lost != nil {
+		err = errors.Join(err, lost)
+	}
 	if hopeless(err) {
 		return actor.Fatal(err)
 	}

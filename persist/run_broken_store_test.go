@@ -282,6 +282,10 @@ func TestARunThatCannotStoreItsLastEndsSaysHowMany(t *testing.T) {
 		m.BeforeCommit(func(context.Context, []persist.Step) error { return errOops })
 		s.letGo(nil, "0", "1")
 		err := r.halt()
+		var lost *persist.LostError
+		if !errors.As(err, &lost) || lost.Count != 2 {
+			t.Errorf("run: %v", err)
+		}
 		report := fmt.Sprint(r.Head().StopReport())
 		if !strings.Contains(report, "the ends of 2 attempts could not be stored: ") || !strings.Contains(report, "oops") {
 			t.Errorf("run: %v; report: %s", err, report)

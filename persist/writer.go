@@ -59,7 +59,7 @@ func (w *writer) finish(ctx context.Context) error {
 		if len(ops) == 0 && len(w.kept) == 0 {
 			return nil
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errors.Is(b.trouble(), ErrClosed) {
 			return w.giveUp(ops)
 		}
 		if len(w.kept) > 0 {
@@ -88,7 +88,9 @@ func (w *writer) giveUp(ops []op) error {
 	if lost == 0 {
 		return nil
 	}
-	return &LostError{Count: lost, Err: b.broken}
+	err := &LostError{Count: lost, Err: b.broken}
+	w.q.lost.Store(err)
+	return err
 }
 
 // gather takes what was handed in, as much as one commit is for.
@@ -168,6 +170,7 @@ func (w *writer) write(ctx context.Context, ops []op) {
 		kept := w.kept
 		w.kept = nil
 		if err := w.commit(ctx, kept); err != nil {
+			w.relieve(ctx, err)
 			w.refuse(ops, err)
 			return
 		}
@@ -175,6 +178,38 @@ func (w *writer) write(ctx context.Context, ops []op) {
 	if len(ops) > 0 {
 		_ = w.commit(ctx, ops) // those that wait have been told
 	}
+}
+
+// relieve commits the ends of jobs alone, after the store has had no room for them together with
+// jobs that were accepted before they were stored.
+func (w *writer) relieve(ctx context.Context, err error) {
+	if !errors.Is(err, ErrFull) {
+		return
+	}
+	b := w.q.book
+	var ends, rest []op
+	b.mu.Lock()
+	for _, o := range w.kept {
+		if s, ok := o.(*settleOp); ok && b.fresh[s.job.id] == nil {
+			ends = append(ends, o)
+		} else {
+			rest = append(rest, o)
+		}
+	}
+	b.mu.Unlock()
+	if len(ends) == 0 || len(rest) == 0 {
+		return
+	}
+	w.kept = nil
+	_ = w.commit(ctx, ends)
+	w.kept = append(rest, w.kept...)
+}
+
+// trouble is why the last commit failed, or nil.
+func (b *book) trouble() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.broken
 }
 
 // refuse fails what can be, and keeps the rest, without having tried.

@@ -8,8 +8,8 @@
 //	/app                  rest for one: each stands on those before it
 //	├── queue             the jobs, in a file
 //	│   ├── ledger        has the file
-//	│   ├── clock         looks after what is due
-//	│   └── workers       what runs is below it
+//	│   ├── workers       what runs is below it
+//	│   └── clock         looks after what is due
 //	├── sweep             removes uploads that a crash has cut off, and is done
 //	├── http              the API
 //	├── watcher           looks for files that have no results

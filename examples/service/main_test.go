@@ -32,7 +32,7 @@ func TestTheServiceShowsItsSamplesAndStops(t *testing.T) {
 			paths = append(paths, n.Path)
 		}
 	}
-	want := "/app /app/queue /app/queue/ledger /app/queue/clock /app/queue/workers /app/sweep /app/http /app/watcher /app/welcome"
+	want := "/app /app/queue /app/queue/ledger /app/queue/workers /app/queue/clock /app/sweep /app/http /app/watcher /app/welcome"
 	if got := strings.Join(paths, " "); got != want {
 		t.Errorf("the tree has\n%s, want\n%s", got, want)
 	}
