@@ -175,8 +175,8 @@ func (b *book) forget(e *entry) {
 	e.kind.count[phaseOf[leaving]]--
 	e.place = gone
 	if x := e.more; x != nil {
-		if x.ahead != nil {
-			x.ahead.more.follower = x.follower // nil: there is one at most
+		if a := x.ahead; a != nil && a.more.follower == e { // else another waits in its place
+			a.more.follower = x.follower
 		}
 		if f := x.follower; f != nil {
 			f.more.ahead = x.ahead
