@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"os"
+	"os/exec"
+	"regexp"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -17,6 +19,7 @@ type conditions struct {
 	cores    int
 	kernel   string
 	erlang   string
+	servers  []string          // what the durable queues of others need
 	versions map[string]string // by module path
 }
 
@@ -35,6 +38,9 @@ func conditionsHere(rounds int, erl *erlang) conditions {
 	if erl != nil {
 		c.erlang = erl.release
 	}
+	for _, s := range []struct{ name, program string }{{"PostgreSQL", "postgres"}, {"Redis", "redis-server"}} {
+		c.servers = append(c.servers, s.name+" "+versionOf(s.program))
+	}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, m := range info.Deps {
 			c.versions[m.Path] = m.Version
@@ -42,6 +48,20 @@ func conditionsHere(rounds int, erl *erlang) conditions {
 	}
 	return c
 }
+
+// versionOf returns the number that a program says of itself.
+func versionOf(program string) string {
+	out, err := exec.Command(program, "--version").Output()
+	if err != nil {
+		return "absent"
+	}
+	if number := versionNumber.Find(out); number != nil {
+		return string(number)
+	}
+	return unknown
+}
+
+var versionNumber = regexp.MustCompile(`\d+(\.\d+)+`)
 
 const unknown = "unknown"
 

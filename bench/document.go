@@ -10,11 +10,11 @@ import (
 
 const preamble = `# Benchmarks
 
-taskvisor beside goroutines written by hand (*bare*, the physical limit), beside suture, proto.actor and errgroup, and beside Erlang/OTP. The
-figures are written by the program in [bench/](../bench); do not edit them here.
+taskvisor beside goroutines written by hand (*bare*, the physical limit), beside suture, proto.actor and errgroup, and beside Erlang/OTP; and its durable
+queue beside bbolt by hand and the queues of others. The figures are written by the program in [bench/](../bench); do not edit them here.
 
-Trust the ratios, not the figures: those depend on the machine and on what else it does. A number in brackets is the ratio to bare. "–" means that
-a competitor has no such notion, "absent" that its program is not installed. *Spread of ours* is the distance from our best round to our
+Trust the ratios, not the figures: those depend on the machine and on what else it does. A number in brackets is the ratio to bare, or to bbolt by hand. "–" means that
+a competitor has no such notion, "absent" that what it needs is not there. *Spread of ours* is the distance from our best round to our
 worst, as a share of our median; a verdict that is closer to its target than that says little.
 
 `
@@ -58,11 +58,12 @@ func writeConditions(b *bytes.Buffer, c conditions) {
 	fmt.Fprintf(b, "- %s, %d cores\n", c.cpu, c.cores)
 	var peers []string
 	for _, path := range []string{
-		"github.com/thejerf/suture/v4", "github.com/asynkron/protoactor-go", "golang.org/x/sync",
+		"github.com/thejerf/suture/v4", "github.com/asynkron/protoactor-go", "golang.org/x/sync", "go.etcd.io/bbolt",
+		"github.com/mikestefanello/backlite", "maragu.dev/goqite", "modernc.org/sqlite", "github.com/riverqueue/river", "github.com/hibiken/asynq",
 	} {
 		peers = append(peers, path+" "+c.versions[path])
 	}
-	fmt.Fprintf(b, "- %s; Erlang/OTP %s\n\n", strings.Join(peers, ", "), c.erlang)
+	fmt.Fprintf(b, "- %s; Erlang/OTP %s; %s\n\n", strings.Join(peers, ", "), c.erlang, strings.Join(c.servers, "; "))
 }
 
 func writeMethod(b *bytes.Buffer, r report, c conditions) {

@@ -98,6 +98,9 @@ func runCell(name string, size scale, profile string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if w.slow && os.Getenv(slowedEnv) == "" {
+		return runSlowly(name, size, profile, stdout)
+	}
 	stop := func() error { return nil }
 	if profile != "" {
 		if stop, err = startProfile(profile); err != nil {

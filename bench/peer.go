@@ -25,16 +25,36 @@ type peer struct {
 	// open starts an empty family, whose children are restarted together if that is
 	// asked for. It is nil where a competitor is not made of families.
 	open func(together bool) (family, error)
+	// queue opens a durable queue. It is nil where a competitor is none.
+	queue opening
+	// there reports whether what it needs is there. Nil means that it needs nothing.
+	there func() bool
 }
 
 var peers = []peer{
 	{name: bare, config: bareConfig, open: openBare},
-	{name: ours, config: taskvisorConfig, open: openTaskvisor},
+	{name: ours, config: taskvisorConfig + " " + queueConfig, open: openTaskvisor, queue: openOurs},
 	{name: suturePeer, config: sutureConfig, open: openSuture},
 	{name: protoPeer, config: protoConfig, open: openProto},
 	{name: errgroupOf, config: errgroupConfig, open: openErrgroup},
 	{name: otp, config: otpConfig},
 	{name: channels, config: channelsConfig},
+	{name: bboltPeer, config: bboltConfig},
+	{name: backlitePeer, config: backliteConfig, queue: openBacklite},
+	{name: goqitePeer, config: goqiteConfig, queue: openGoqite},
+	{name: riverLite, config: riverLiteNone, there: func() bool { return false }},
+	{name: riverPeer, config: riverConfig, queue: openRiver, there: hasPostgres},
+	{name: asynqPeer, config: asynqConfig, queue: openAsynq, there: hasRedis},
+}
+
+// isThere reports whether what a competitor needs is there.
+func isThere(name string) bool {
+	for _, p := range peers {
+		if p.name == name && p.there != nil {
+			return p.there()
+		}
+	}
+	return true
 }
 
 // errBench is what a child fails with.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -37,6 +38,8 @@ type runner struct {
 	size     scale
 	self     string
 	erlang   *erlang // nil where it is not installed
+	shared   string  // a folder for what cells need not make again
+	slowable bool    // syncs can be held up
 	progress io.Writer
 }
 
@@ -49,11 +52,26 @@ func newRunner(size scale, progress io.Writer) (*runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &runner{size: size, self: self, erlang: erl, progress: progress}, nil
+	shared, err := os.MkdirTemp("", "bench-shared-")
+	if err != nil {
+		return nil, errors.Join(err, erl.close())
+	}
+	return &runner{size: size, self: self, erlang: erl, shared: shared, slowable: slowable(), progress: progress}, nil
 }
 
 // close removes what the runner has made.
-func (r *runner) close() error { return r.erlang.close() }
+func (r *runner) close() error { return errors.Join(r.erlang.close(), os.RemoveAll(r.shared)) }
+
+// there reports whether a cell can be measured here.
+func (r *runner) there(c cell) bool {
+	switch {
+	case c.competitor == otp:
+		return r.erlang != nil
+	case c.work.slow && !r.slowable:
+		return false
+	}
+	return isThere(c.competitor)
+}
 
 // measure runs every cell of the works in every round. Cells that fail are named in
 // the error, and missing in the samples.
@@ -62,7 +80,7 @@ func (r *runner) measure(ctx context.Context, all []work, rounds int) (samples, 
 	var failed error
 	for round := range rounds {
 		for _, c := range roundOf(all, round) {
-			if c.competitor == otp && r.erlang == nil {
+			if !r.there(c) {
 				continue
 			}
 			begin := time.Now()
@@ -123,9 +141,13 @@ func (r *runner) command(ctx context.Context, c cell) *exec.Cmd {
 		args = append(args, "-quick")
 	}
 	cmd := exec.CommandContext(ctx, r.self, args...)
-	cmd.Env = os.Environ()
+	if r.shared != "" { // so that nothing is left of a cell that hangs
+		cmd.Env = append(os.Environ(), sharedEnv+"="+r.shared, "TMPDIR="+r.shared)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	if c.procs != 0 {
-		cmd.Env = append(cmd.Env, "GOMAXPROCS="+strconv.Itoa(c.procs))
+		cmd.Env = append(cmd.Environ(), "GOMAXPROCS="+strconv.Itoa(c.procs))
 	}
 	return cmd
 }

@@ -104,20 +104,41 @@ func (c coordinates) by(competitor string) coordinates {
 	return c
 }
 
-// value is what stands in a competitor's cell: the median, and its ratio to bare.
+// there reports whether a competitor could have been measured.
+func (r report) there(w work, competitor string) bool {
+	switch {
+	case competitor == otp:
+		return r.erlang
+	case w.slow && !slowable():
+		return false
+	}
+	return isThere(competitor)
+}
+
+// base returns the competitor to which the others are compared: what is written by hand.
+func (w work) base() string {
+	if slices.Contains(w.by, bboltPeer) {
+		return bboltPeer
+	}
+	return bare
+}
+
+// value is what stands in a competitor's cell: the median, and its ratio to what is
+// written by hand.
 func (r report) value(w work, at coordinates) string {
 	got, ok := r.samples.median(at)
 	switch {
 	case ok:
-	case at.competitor == otp && !r.erlang && slices.Contains(w.by, otp):
+	case slices.Contains(w.by, at.competitor) && !r.there(w, at.competitor):
 		return "absent"
 	default:
 		return "–"
 	}
-	if at.competitor == bare {
+	base := w.base()
+	if at.competitor == base {
 		return number(got)
 	}
-	if ratio := r.ratio(at, at.by(bare)); ratio != "–" {
+	if ratio := r.ratio(at, at.by(base)); ratio != "–" {
 		return number(got) + " (" + ratio + ")"
 	}
 	return number(got)

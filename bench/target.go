@@ -9,6 +9,8 @@ type target struct {
 	// of is the competitor whose figure in the same line is multiplied. Empty means
 	// ours in another line, or that factor is the number itself.
 	of string
+	// among are competitors of which the best of those that were measured counts.
+	among []string
 	// work, figure and called say which other line.
 	work, figure, called string
 }
@@ -19,6 +21,9 @@ func atMost(limit float64) target { return target{factor: limit} }
 // times is a target relative to a competitor.
 func times(factor float64, competitor string) target { return target{factor: factor, of: competitor} }
 
+// timesBest is a target relative to the best of some competitors.
+func timesBest(factor float64, among ...string) target { return target{factor: factor, among: among} }
+
 // timesLine is a target relative to ours in another line.
 func timesLine(factor float64, work, figure, called string) target {
 	return target{factor: factor, work: work, figure: figure, called: called}
@@ -28,6 +33,8 @@ func timesLine(factor float64, work, figure, called string) target {
 // relative to was not measured. Look returns the median of a competitor's figure.
 func (t target) limit(c coordinates, look func(coordinates) (float64, bool)) (float64, bool) {
 	switch {
+	case len(t.among) > 0:
+		return t.best(c, look)
 	case t.of != "":
 		c.competitor = t.of
 	case t.work != "":
@@ -39,13 +46,29 @@ func (t target) limit(c coordinates, look func(coordinates) (float64, bool)) (fl
 	return t.factor * base, ok
 }
 
+// best is limit for the best of some competitors.
+func (t target) best(c coordinates, look func(coordinates) (float64, bool)) (limit float64, known bool) {
+	for _, name := range t.among {
+		got, ok := look(c.by(name))
+		if ok && (!known || t.factor*got < limit) {
+			limit, known = t.factor*got, true
+		}
+	}
+	return limit, known
+}
+
 // text returns the target as people say it.
 func (t target) text(unit string) string {
 	switch {
+	case len(t.among) > 0:
+		return fmt.Sprintf("≤ %.3g × the best of the others", t.factor)
 	case t.of != "":
 		return fmt.Sprintf("≤ %.3g × %s", t.factor, t.of)
 	case t.work != "":
 		return fmt.Sprintf("≤ %.3g × %s", t.factor, t.called)
+	}
+	if t.factor >= 1000 {
+		return "≤ " + number(t.factor) + " " + unit
 	}
 	return fmt.Sprintf("≤ %.3g %s", t.factor, unit)
 }

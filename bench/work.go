@@ -25,6 +25,8 @@ type work struct {
 	// procs are the values of GOMAXPROCS to measure with; zero is all cores, and none
 	// means only that.
 	procs []int
+	// slow says that each sync of a file takes longer than it does.
+	slow bool
 	// rounds bounds how often it is measured; zero is as often as the others.
 	rounds int
 	lines  []line
@@ -51,6 +53,15 @@ type scale struct {
 	group int
 	// restarts is the number of restarts over which the heap may not grow.
 	restarts int
+	// jobs is the number of jobs that are drained from a durable queue.
+	jobs int
+	// pending is the number of jobs that wait in a durable queue, in the works about a million.
+	pending int
+	// delayed is the number of jobs, and groups the number of groups, that stand before
+	// others in a durable queue.
+	delayed, groups int
+	// passing is the number of jobs that pass through a short queue.
+	passing int
 	// spell is how long a loop is measured.
 	spell time.Duration
 	// still is how long idle children are watched.
@@ -60,11 +71,13 @@ type scale struct {
 var (
 	full = scale{
 		many: 100_000, crowd: 10_000, group: 1000, restarts: 1_000_000,
+		jobs: 20_000, pending: 1_000_000, delayed: 200_000, groups: 10_000, passing: 200_000,
 		spell: 400 * time.Millisecond, still: 5 * time.Second,
 	}
 	tiny = scale{
 		quick: true,
 		many:  1000, crowd: 200, group: 50, restarts: 2000,
+		jobs: 200, pending: 2000, delayed: 200, groups: 20, passing: 4000,
 		spell: 5 * time.Millisecond, still: 20 * time.Millisecond,
 	}
 )
@@ -72,7 +85,7 @@ var (
 // works returns all works in the order of the tables.
 func works() []work {
 	return slices.Concat(childrenWorks(), restartWorks(), shotWorks(), groupWorks(), stillWorks(),
-		costWorks(), busWorks(), controlWorks(), ancestorWorks(), ancestorControlWorks())
+		costWorks(), busWorks(), controlWorks(), ancestorWorks(), ancestorControlWorks(), queueWorks())
 }
 
 // A way is one of several things that are measured in turn in one process, so that a small
