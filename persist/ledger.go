@@ -76,7 +76,7 @@ func (l *ledger) recover(ctx context.Context, store Store) error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		if len(room) == 0 {
-			room = make([]entry, 64) // there may be millions
+			room = make([]entry, entryRoom)
 		}
 		e := &room[0]
 		room = room[1:]

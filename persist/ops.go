@@ -57,8 +57,13 @@ type submitOp struct {
 	batch     bool
 }
 
+// entryRoom is how many entries are made together, when many are needed: few enough for all of
+// them to be forgotten soon.
+const entryRoom = 64
+
 // insertion is what was decided about one submission.
 type insertion struct {
+	room   *entry   // to be used for the new one
 	job    *entry   // the new one, if there is one
 	gone   []*entry // those that are superseded
 	from   []place  // where they were
@@ -80,8 +85,15 @@ func (o *submitOp) plan(b *book, c *commit) {
 	}
 	o.planned = true
 	o.plans = make([]insertion, len(o.subs))
+	var room []entry
 	for i, p := range o.subs {
 		if p != nil {
+			if len(room) == 0 && len(o.subs)-i >= entryRoom {
+				room = make([]entry, entryRoom)
+			}
+			if len(room) > 0 {
+				o.plans[i].room, room = &room[0], room[1:]
+			}
 			o.results[i] = o.planOne(b, c, p, &o.plans[i])
 		}
 	}
@@ -150,7 +162,11 @@ func (in *insertion) insert(b *book, c *commit, p *prepared, ahead *entry) {
 	r.ID = b.next
 	b.next++
 	s := r.InitialState()
-	e := b.newEntry(r, &s, b.kind(r.Type)) // which may have become another's alias meanwhile
+	e := in.room // one of many, or nil
+	if e == nil {
+		e = new(entry)
+	}
+	b.fill(e, r, &s, b.kind(r.Type)) // which may have become another's alias meanwhile
 	in.job = e
 	b.register(e)
 	if ahead != nil {

@@ -101,9 +101,9 @@ type prepared struct {
 }
 
 // prepare makes a record of a submission, without the ID.
-func (s *Submission) prepare(k *kind, set *settings, maxPayload int, now time.Time) (*prepared, error) {
+func (s *Submission) prepare(p *prepared, k *kind, set *settings, maxPayload int, now time.Time) error {
 	if err := set.err(); err != nil {
-		return nil, err
+		return err
 	}
 	payload, _ := s.value.([]byte)
 	if s.def == nil {
@@ -111,13 +111,13 @@ func (s *Submission) prepare(k *kind, set *settings, maxPayload int, now time.Ti
 	} else {
 		var err error
 		if payload, err = encode(set.codec, s.value); err != nil {
-			return nil, &PayloadError{Err: err}
+			return &PayloadError{Err: err}
 		}
 	}
 	if len(payload) > maxPayload {
-		return nil, &PayloadError{Size: len(payload), Limit: maxPayload}
+		return &PayloadError{Size: len(payload), Limit: maxPayload}
 	}
-	p := &prepared{duplicates: set.duplicates}
+	p.duplicates = set.duplicates
 	r := &p.record
 	*r = Record{
 		Type: k.name, Label: set.label, Group: set.group, Priority: set.priority, Tags: set.tags,
@@ -126,7 +126,7 @@ func (s *Submission) prepare(k *kind, set *settings, maxPayload int, now time.Ti
 	if set.delay > 0 {
 		r.RunAt = now.Add(set.delay)
 	}
-	return p, s.identify(r, set)
+	return s.identify(r, set)
 }
 
 // identify gives a record its key.

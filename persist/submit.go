@@ -3,6 +3,7 @@ package persist
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -109,34 +110,58 @@ func (q *Queue) answerFor(last map[int]int, results []Result) {
 // prepare makes records of submissions. They are relaxed if all of them are.
 func (q *Queue) prepare(subs []Submission, opts []Option) (all []*prepared, relaxed bool, err error) {
 	now := time.Now()
-	all = make([]*prepared, len(subs))
-	kinds := make([]*kind, len(subs))
-	sets := make([]settings, len(subs))
-	q.book.mu.Lock()
-	for i := range subs {
-		if kinds[i], err = q.book.kindOf(&subs[i]); err != nil {
-			q.book.mu.Unlock()
-			return nil, false, &SubmissionError{Index: i, Type: subs[i].typeName(), Err: err}
-		}
-		sets[i] = kinds[i].set
+	layered, of, err := q.layered(subs, opts)
+	if err != nil {
+		return nil, false, err
 	}
-	q.book.mu.Unlock()
-
+	all, room := make([]*prepared, len(subs)), make([]prepared, len(subs))
 	relaxed = true
 	for i := range subs {
-		set := &sets[i]
-		if len(opts) > 0 {
-			*set = set.with(ofBatch, opts)
-		}
+		base := &layered[of[i]]
+		set := &base.set
 		if len(subs[i].opts) > 0 {
-			*set = set.with(ofCall, subs[i].opts)
+			own := base.set.with(ofCall, subs[i].opts)
+			set = &own
 		}
-		if all[i], err = subs[i].prepare(kinds[i], set, q.cfg.MaxPayload, now); err != nil {
-			return nil, false, &SubmissionError{Index: i, Type: kinds[i].name, Err: err}
+		if err := subs[i].prepare(&room[i], base.kind, set, q.cfg.MaxPayload, now); err != nil {
+			return nil, false, &SubmissionError{Index: i, Type: base.kind.name, Err: err}
 		}
+		all[i] = &room[i]
 		relaxed = relaxed && set.durability == Relaxed
 	}
 	return all, relaxed, nil
+}
+
+// typed is a type with the settings that a batch has of it.
+type typed struct {
+	kind *kind
+	set  settings
+}
+
+// layered returns the types of submissions, and which of them each is of: most are of the one
+// before.
+func (q *Queue) layered(subs []Submission, opts []Option) (list []typed, of []int, err error) {
+	of = make([]int, len(subs))
+	q.book.mu.Lock()
+	defer q.book.mu.Unlock()
+	for i := range subs {
+		k, err := q.book.kindOf(&subs[i])
+		if err != nil {
+			return nil, nil, &SubmissionError{Index: i, Type: subs[i].typeName(), Err: err}
+		}
+		at := slices.IndexFunc(list, func(t typed) bool { return t.kind == k })
+		if at < 0 {
+			at = len(list)
+			list = append(list, typed{k, k.set})
+		}
+		of[i] = at
+	}
+	if len(opts) > 0 {
+		for i := range list {
+			list[i].set = list[i].set.with(ofBatch, opts)
+		}
+	}
+	return list, of, nil
 }
 
 func (s *Submission) typeName() string {

@@ -19,6 +19,7 @@ type writer struct {
 	store Store
 	kept  []op // what could not be stored, and has to be
 	pause time.Duration
+	steps []Step // room for those of the next commit
 	// unsettled says that it is not known what has become of a commit that was given up.
 	unsettled bool
 }
@@ -227,7 +228,7 @@ func (w *writer) refuse(ops []op, err error) {
 // commit stores ops together, and has them take effect.
 func (w *writer) commit(ctx context.Context, ops []op) error {
 	b := w.q.book
-	c := &commit{now: time.Now()}
+	c := &commit{now: time.Now(), steps: w.steps[:0]}
 	prepare(ops)
 	b.mu.Lock()
 	w.plan(c, ops)
@@ -253,6 +254,10 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 	b.mu.Unlock()
 	for _, f := range c.after {
 		f()
+	}
+	if cap(c.steps) <= 2*MaxBatch {
+		clear(c.steps)
+		w.steps = c.steps
 	}
 	w.q.dispatch()
 	if len(c.ops) == 0 && len(c.later) > 0 {
