@@ -64,9 +64,9 @@ type Config struct {
 	// claims stored.
 	Crashes int
 
-	// Family are the settings of the supervisor of the queue: its Bus, Subscribers, Around and
+	// Supervisor are the settings of the supervisor of the queue: its Bus, Subscribers, Around and
 	// Logger, its Intensity and StopTimeout count.
-	Family supervisor.Config
+	Supervisor supervisor.Config
 }
 
 // NoWorkers as a number of workers means that no job is begun.
@@ -82,7 +82,7 @@ type Middleware func(ctx context.Context, job *Job, next func(context.Context) e
 
 // resolved returns the config with its defaults.
 func (c Config) resolved() Config {
-	c.Name = cmp.Or(c.Name, c.Family.Name, "queue")
+	c.Name = cmp.Or(c.Name, c.Supervisor.Name, "queue")
 	c.Workers = workers(cmp.Or(c.Workers, DefaultWorkers))
 	c.MaxPayload = cmp.Or(c.MaxPayload, MaxPayload)
 	c.History = cmp.Or(c.History, DefaultHistory)
@@ -136,8 +136,8 @@ func (c *Config) check() error {
 			return bad(fmt.Sprintf("Middleware[%d]", i), nil, "must not be nil")
 		}
 	}
-	if len(c.Family.Children) > 0 {
-		return bad("Family.Children", len(c.Family.Children), "must be empty: the queue has its own")
+	if len(c.Supervisor.Children) > 0 {
+		return bad("Supervisor.Children", len(c.Supervisor.Children), "must be empty: the queue has its own")
 	}
 	set := base().with(ofQueue, c.Defaults)
 	return set.err()

@@ -33,7 +33,7 @@ func New(cfg Config) *Queue {
 		q.invalid = q.learn()
 	}
 	q.workers = supervisor.NewGuarded(supervisor.Config{LameDuck: q.cfg.Drain, Around: []actor.Around{aroundClaim}}, (*keeper)(q))
-	family := q.cfg.Family
+	family := q.cfg.Supervisor
 	family.Name = q.cfg.Name
 	family.Strategy = supervisor.RestForOne
 	family.Children = []actor.Spec{

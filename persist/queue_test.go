@@ -32,7 +32,7 @@ func start(t *testing.T, cfg persist.Config) *harness {
 	if cfg.Store == nil {
 		cfg.Store = memstore.New()
 	}
-	cfg.Family.Subscribers = append(cfg.Family.Subscribers, h.rec.Subscriber())
+	cfg.Supervisor.Subscribers = append(cfg.Supervisor.Subscribers, h.rec.Subscriber())
 	h.Queue = persist.New(cfg)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -59,7 +59,7 @@ func launch(t *testing.T, cfg persist.Config) *rig {
 		cfg.Store = memstore.New()
 	}
 	r.mem, _ = cfg.Store.(*memstore.Memory)
-	cfg.Family.Subscribers = append(slices.Clip(cfg.Family.Subscribers), r.rec.Subscriber())
+	cfg.Supervisor.Subscribers = append(slices.Clip(cfg.Supervisor.Subscribers), r.rec.Subscriber())
 	r.Queue = persist.New(cfg)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -697,7 +697,7 @@ func TestAnAttemptKnowsItself(t *testing.T) {
 				return errors.New("oops")
 			})},
 		}
-		cfg.Family.Logger = slog.New(slog.NewJSONHandler(&buf, nil))
+		cfg.Supervisor.Logger = slog.New(slog.NewJSONHandler(&buf, nil))
 		h = start(t, cfg)
 		h.ended(must(t)(kind.Submit(t.Context(), h.Queue, note{3}, persist.WithKey("k"), persist.WithTag("a", "b"))).ID, persist.DeadLetter)
 		line, _, _ := strings.Cut(buf.String(), "\n")

@@ -89,7 +89,7 @@ func (v *victim) config(opts boltstore.Options) persist.Config {
 	c := persist.Config{
 		Store: boltstore.File(v.Path, opts), Workers: v.Workers, GroupLimits: groupLimits, Drain: v.Drain, RelaxedDelay: v.Relaxed,
 		History: v.History, DeadLetters: v.Dead, Crashes: v.Crashes, Defaults: []persist.Option{persist.WithBackoff(pause)},
-		Family: supervisor.Config{Subscribers: []events.Subscriber{{
+		Supervisor: supervisor.Config{Subscribers: []events.Subscriber{{
 			Name: "story", Handler: events.HandlerFunc(v.hear), Queue: events.MaxQueue,
 			Kinds: []events.Kind{
 				events.JobCompleted, events.JobFailed, events.JobDeadLettered, events.JobCancelled, events.JobSuperseded, events.JobExpired,

@@ -56,7 +56,7 @@ func (q *Queue) newLife() *life {
 		around = append(around, q.twice)
 	}
 	cfg.Middleware = append(around, cfg.Middleware...)
-	cfg.Family.Subscribers = append(slices.Clip(cfg.Family.Subscribers), q.subscriber(l))
+	cfg.Supervisor.Subscribers = append(slices.Clip(cfg.Supervisor.Subscribers), q.subscriber(l))
 	l.queue = persist.New(cfg)
 	return l
 }

@@ -152,7 +152,7 @@ func (q *Queue) close() {
 // stopBound is more than a stop may take, unless it is told to wait for ever.
 func (q *Queue) stopBound() time.Duration {
 	bound := q.patience() + policy.DefaultStopTimeout
-	if own := q.cfg.Family.StopTimeout; own != policy.Forever {
+	if own := q.cfg.Supervisor.StopTimeout; own != policy.Forever {
 		bound += own
 	}
 	return bound
