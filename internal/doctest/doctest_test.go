@@ -20,6 +20,7 @@ import (
 	// The documents are about these: when they change, a cached result is not used.
 	_ "github.com/taskvisor/taskvisor/actor/tasks"
 	_ "github.com/taskvisor/taskvisor/persist/boltstore"
+	_ "github.com/taskvisor/taskvisor/persist/persisttest"
 	_ "github.com/taskvisor/taskvisor/subscribers/console"
 	_ "github.com/taskvisor/taskvisor/subscribers/oteltrace"
 	_ "github.com/taskvisor/taskvisor/subscribers/prom"
@@ -38,7 +39,7 @@ const ours = "github.com/taskvisor/taskvisor/"
 // known are the packages that a fragment may name without an import.
 var known = map[string]string{
 	"actor": ours + "actor", "controller": ours + "controller", "events": ours + "events", "policy": ours + "policy", "supervisor": ours + "supervisor",
-	"persist": ours + "persist", "boltstore": ours + "persist/boltstore", "console": ours + "subscribers/console", "recorder": ours + "subscribers/recorder", "tasks": ours + "actor/tasks",
+	"persist": ours + "persist", "boltstore": ours + "persist/boltstore", "persisttest": ours + "persist/persisttest", "console": ours + "subscribers/console", "recorder": ours + "subscribers/recorder", "tasks": ours + "actor/tasks",
 	"sloglog": ours + "subscribers/sloglog", "zaplog": ours + "subscribers/zaplog", "prom": ours + "subscribers/prom",
 	"oteltrace": ours + "subscribers/oteltrace", "health": ours + "supervisor/health", "inspect": ours + "supervisor/inspect", "systemd": ours + "supervisor/systemd",
 	"supervisortest": ours + "supervisor/supervisortest", "backoff": "github.com/cenkalti/backoff/v4", "zap": "go.uber.org/zap", "trace": "go.opentelemetry.io/otel/trace",

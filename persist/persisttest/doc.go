@@ -37,7 +37,4 @@
 // In a testing/synctest bubble time is virtual: hours of backoff take none. Outside of one the
 // same can be done, but what is put off is waited for. In a bubble no handler may wait for what
 // is outside: a real socket stops the clock.
-//
-// A queue that is killed tries for some seconds to store what it cannot any more, as if its
-// disk was gone. The end of the test waits for it.
 package persisttest
