@@ -51,7 +51,7 @@ type Config struct {
 	// name.
 	MaxPayload int
 	// History is how many jobs are remembered that have ended, of each kind of end but dead
-	// letters. Zero means DefaultHistory.
+	// letters. Zero means DefaultHistory. There may be a hundredth more, but no more than 100.
 	History int
 	// DeadLetters is how many dead letters are kept. Zero means DefaultDeadLetters.
 	DeadLetters int

@@ -291,7 +291,11 @@ func (w *writer) plan(c *commit, ops []op) {
 	}
 }
 
-// prune forgets the oldest of what has ended, a little more than what is added.
+// maxSlack is how many more jobs that have ended may be kept than asked for, so that not every
+// commit has to forget one: that would be pages in other places of a file.
+const maxSlack = 100
+
+// prune forgets the oldest of what has ended, when there are some too many.
 func (w *writer) prune(c *commit) {
 	b := w.q.book
 	var added [DependencyFailed + 1]int
@@ -308,8 +312,9 @@ func (w *writer) prune(c *commit) {
 		if Ending(kind) == DeadLetter {
 			keep = w.q.cfg.DeadLetters
 		}
-		if excess := b.past[kind] + n - keep; excess > 0 {
-			c.steps = append(c.steps, Step{Verb: Prune, Kind: Ending(kind), Count: min(excess, 2*n)})
+		slack := min(keep/100, maxSlack)
+		if excess := b.past[kind] + n - keep; excess > slack {
+			c.steps = append(c.steps, Step{Verb: Prune, Kind: Ending(kind), Count: min(excess, 2*n+slack)})
 		}
 	}
 }
