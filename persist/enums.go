@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"fmt"
 	"strconv"
 
 	"github.com/taskvisor/taskvisor/internal/label"
@@ -22,6 +23,20 @@ const (
 	// Idle goes after everything else.
 	Idle Priority = 255
 )
+
+// ParsePriority returns the priority of that name or number: what String returns.
+func ParsePriority(text string) (Priority, error) {
+	for _, p := range []Priority{Realtime, High, Normal, Background, Idle} {
+		if text == p.String() {
+			return p, nil
+		}
+	}
+	n, err := strconv.ParseUint(text, 10, 8)
+	if err != nil {
+		return 0, fmt.Errorf("%q is no priority: it is a name, such as high, or a number from 0 to 255", text)
+	}
+	return Priority(n), nil
+}
 
 // String returns the name of a priority that has one, and the number of any other.
 func (p Priority) String() string {
@@ -177,7 +192,8 @@ const (
 	Superseded
 	// Expired jobs have waited for longer than they were worth.
 	Expired
-	// DependencyFailed jobs have waited for one that did not complete.
+	// DependencyFailed is for jobs that have waited for one that did not complete. Nothing ends
+	// so yet.
 	DependencyFailed
 )
 

@@ -202,8 +202,9 @@ func WithRunAt(t time.Time) Option {
 	return func(s *settings) { s.said(setRunAt); s.delay, s.at = 0, t.Round(0) }
 }
 
-// WithTTL says after how long jobs are not worth running any more. One that has not run
-// then, or waits for a retry, ends as Expired. Zero means never.
+// WithTTL says after how long jobs are not worth running any more, counted from the
+// submission, a delay included. One that has not run then, or waits for a retry, ends as
+// Expired. Zero means never.
 func WithTTL(d time.Duration) Option { return ttl(d, TTLFromSubmission) }
 
 // WithTTLFromFirstAttempt is WithTTL counted from the first attempt.

@@ -46,7 +46,7 @@ func New(cfg Config) *Queue {
 }
 
 // Spec returns a spec that hangs the queue in a tree. An empty name means the one of its
-// Config.
+// Config. It is ready when the store is open and jobs run: younger siblings wait for that.
 func (q *Queue) Spec(name string) actor.Spec {
 	spec := q.head.Spec(name)
 	spec.Task = q

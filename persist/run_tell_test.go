@@ -217,7 +217,7 @@ func TestWhyNamesEachReasonWithItsNumbers(t *testing.T) {
 
 		ended := must(t)(chore.Submit(ctx, r.Queue, "gone")).ID
 		isError(t, "cancel", r.Cancel(ctx, ended), nil)
-		check(ended, persist.Wait{Phase: persist.Ended}, "it has ended")
+		check(ended, persist.Wait{Phase: persist.Ended, Ending: persist.Cancelled}, "it has ended: cancelled")
 		_, err := r.Why(ctx, 999)
 		isError(t, "why of none", err, persist.ErrNotFound)
 

@@ -13,11 +13,12 @@ import (
 
 // Submission is a job to be. It is made by Type.New, or by [Raw].
 type Submission struct {
-	def   *definition
-	raw   string // the full name, of one without a definition
-	value any    // the input, or the payload of a raw one
-	keyOf func() string
-	opts  []Option
+	def     *definition
+	raw     string // the full name, of one without a definition
+	value   any    // the input, or the payload of a raw one
+	keyOf   func() string
+	groupOf func() string
+	opts    []Option
 }
 
 // Raw returns a submission by the full name of a type, with a payload that is stored as it
@@ -60,7 +61,7 @@ var resultKinds = label.Table[ResultKind]{Type: "result", Unsaid: true, Labels: 
 	Inserted:  "inserted",
 	Upgraded:  "upgraded",
 	Requeued:  "requeued",
-	Replaced:  "superseded",
+	Replaced:  "replaced",
 	Duplicate: "duplicate",
 	Rejected:  "rejected",
 }}
@@ -126,6 +127,15 @@ func (s *Submission) prepare(p *prepared, k *kind, set *settings, maxPayload int
 	if set.delay > 0 {
 		r.RunAt = now.Add(set.delay)
 	}
+	if s.groupOf != nil && set.from[setGroup] < ofBatch {
+		var err error
+		if r.Group, err = call("GroupedBy", s.groupOf); err != nil {
+			return err
+		}
+		if len(r.Group) > MaxName {
+			return &policy.FieldError{Field: "Group", Value: len(r.Group), Reason: "is longer than MaxName"}
+		}
+	}
 	return s.identify(r, set)
 }
 
@@ -137,7 +147,7 @@ func (s *Submission) identify(r *Record, set *settings) (err error) {
 	case set.keying == keyNone:
 		return nil
 	case s.keyOf != nil:
-		if r.Key, err = callKey(s.keyOf); r.Key == "" {
+		if r.Key, err = call("KeyedBy", s.keyOf); r.Key == "" {
 			return err
 		}
 		if len(r.Key) > MaxKey {
@@ -152,13 +162,14 @@ func (s *Submission) identify(r *Record, set *settings) (err error) {
 	return nil
 }
 
-func callKey(keyOf func() string) (key string, err error) {
+// call survives a function of a user's that panics.
+func call(name string, f func() string) (text string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the function of KeyedBy panicked: %v", p)
+			err = fmt.Errorf("the function of %s panicked: %v", name, p)
 		}
 	}()
-	return keyOf(), nil
+	return f(), nil
 }
 
 // digest tells what is a key from what is a payload, and where the type ends.

@@ -16,8 +16,9 @@ import (
 // [Define], and known to those that submit as well as to those that handle. Who submits needs
 // no handler.
 type Type[In any] struct {
-	def   definition
-	keyOf func(In) string
+	def     definition
+	keyOf   func(In) string
+	groupOf func(In) string
 }
 
 // definition is what is known of a type without its input.
@@ -55,6 +56,13 @@ func (t *Type[In]) KeyedBy(key func(In) string) *Type[In] {
 	return t
 }
 
+// GroupedBy says of which group a job is, unless its submission says so. An empty name is none.
+// It returns t, and is called before t is used.
+func (t *Type[In]) GroupedBy(group func(In) string) *Type[In] {
+	t.groupOf = group
+	return t
+}
+
 // Name returns the full name of the type.
 func (t *Type[In]) Name() string { return t.def.fullName() }
 
@@ -63,6 +71,9 @@ func (t *Type[In]) New(in In, opts ...Option) Submission {
 	s := Submission{def: &t.def, value: in, opts: opts}
 	if t.keyOf != nil {
 		s.keyOf = func() string { return t.keyOf(in) }
+	}
+	if t.groupOf != nil {
+		s.groupOf = func() string { return t.groupOf(in) }
 	}
 	return s
 }

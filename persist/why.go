@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/taskvisor/taskvisor/internal/label"
@@ -28,6 +29,10 @@ type Wait struct {
 	Job ID `json:"job,omitzero"`
 	// Ahead is how many jobs of its type and group go before it.
 	Ahead int `json:"ahead,omitempty"`
+	// Expires is when it ends as Expired if it has not run by then, if it has a TTL that counts.
+	Expires time.Time `json:"expires,omitzero"`
+	// Ending is how it has ended, if it has.
+	Ending Ending `json:"ending,omitzero"`
 	// Evidence is why it was set aside, or what has gone wrong.
 	Evidence string `json:"evidence,omitempty"`
 }
@@ -96,10 +101,18 @@ func (q *Queue) Why(ctx context.Context, id ID) (Wait, error) {
 		return b.why(e), nil
 	}
 	b.mu.Unlock()
-	if _, err := q.Job(ctx, id); err != nil {
+	j, err := q.Job(ctx, id)
+	if err != nil {
 		return Wait{}, err
 	}
-	return Wait{ID: id, Phase: Ended}, nil
+	w := Wait{ID: id, Phase: Ended}
+	if j.End != nil {
+		w.Ending, w.Evidence = j.End.Kind, j.End.Text
+	}
+	if j.Last != nil && w.Ending != Completed {
+		w.Evidence = j.Last.Text
+	}
+	return w, nil
 }
 
 func (b *book) why(e *entry) Wait {
@@ -107,6 +120,9 @@ func (b *book) why(e *entry) Wait {
 	x := e.extra()
 	if x.last != nil {
 		w.Evidence = x.last.Text
+	}
+	if e.place.waits() {
+		w.Expires = b.clock.wall(x.expires)
 	}
 	switch e.place {
 	case running, claiming, settling:
@@ -181,11 +197,14 @@ func (w Wait) String() string {
 	until := ""
 	if !w.Until.IsZero() {
 		until = " until " + w.Until.Format(time.RFC3339)
+		if !w.Expires.IsZero() && !w.Expires.After(w.Until) {
+			until += ", and expires before that"
+		}
 	}
 	switch w.Reason {
 	case 0:
 		if w.Phase == Ended {
-			return "it has ended"
+			return strings.TrimSuffix(fmt.Sprintf("it has ended: %v (%s)", w.Ending, w.Evidence), " ()")
 		}
 		return "it runs since " + w.Since.Format(time.RFC3339)
 	case WaitsForTime:
@@ -199,9 +218,12 @@ func (w Wait) String() string {
 	case WaitsForHandler:
 		return fmt.Sprintf("there is no handler for type %q", w.Of)
 	case WaitsForWorker:
+		if w.Limit == 0 {
+			return "the queue has no workers"
+		}
 		return fmt.Sprintf("all %d workers are busy", w.Limit)
 	case WaitsForGroup:
-		return fmt.Sprintf("group %q runs %d of at most %d jobs", w.Of, w.Used, w.Limit)
+		return fmt.Sprintf("group %q runs %d of at most %d jobs%s", w.Of, w.Used, w.Limit, w.queue())
 	case WaitsForDomain:
 		return fmt.Sprintf("domain %q runs %d of at most %d jobs", w.Of, w.Used, w.Limit)
 	case WaitsForSuspects:
@@ -209,5 +231,13 @@ func (w Wait) String() string {
 	case WaitsForStore:
 		return "the store is behind"
 	}
-	return "others go before it"
+	return "others go before it" + w.queue()
+}
+
+// queue says how many go before it.
+func (w Wait) queue() string {
+	if w.Ahead == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d of its kind go before it", w.Ahead)
 }

@@ -123,7 +123,7 @@ func TestTheWitnessFindsWhatWasNotKept(t *testing.T) {
 		{"a superseded job runs in the next life", keyed + `
 			ack 1 inserted 1 0
 			` + two + `
-			ack 2 superseded 2 1
+			ack 2 replaced 2 1
 			kill
 			in 1 1 1 false`, "after another had taken its place"},
 		{"it is cancelled, and nobody wanted that", one + `

@@ -171,10 +171,10 @@ func (w *witness) acknowledged(line string, n int64, result string, id, other pe
 	w.note(j, line)
 	w.kinds[result]++
 	switch result {
-	case "inserted", "requeued", "superseded":
+	case "inserted", "requeued", "replaced":
 		j.acked = true
 		w.bind(j, id)
-		if o := w.ids[other]; o != nil && result == "superseded" {
+		if o := w.ids[other]; o != nil && result == "replaced" {
 			w.note(o, line)
 			o.touched = true
 			if !j.Soft && o.revives+o.revived == 0 { // else it was told before that is durable, or too late
