@@ -23,6 +23,7 @@ type book struct {
 	// What the queue is told. It outlives runs.
 	kinds      map[string]*kind // by full name and by aliases
 	kindsMade  int
+	numbers    []int // of types that were forgotten, to be given again
 	domains    map[string]*domain
 	groups     map[string]*group // those that have jobs, or a limit of their own
 	groupLimit int               // of groups without one; 0 for none
@@ -134,6 +135,7 @@ func (b *book) tidy(name string, g *group) {
 func (b *book) tidyKind(k *kind) {
 	if k.jobs == 0 && k.def == nil && k.run == nil {
 		delete(b.kinds, k.name)
+		b.numbers = append(b.numbers, k.number)
 	}
 }
 
@@ -446,7 +448,7 @@ func (b *book) mature(now instant) (expired []*entry, next instant) {
 // shift moves what follows the wall clock, after that was set.
 func (b *book) shift(by time.Duration) {
 	for _, e := range b.jobs {
-		if (e.place == delayed || e.place == blocked) && e.absolute {
+		if e.absolute && (e.place == delayed || e.place == blocked || e.place == arriving || e.place == leaving) {
 			b.move(e, e.place, max(e.when-instant(by), 1))
 		}
 	}

@@ -70,7 +70,7 @@ func (c *claim) Run(ctx context.Context) error {
 		return err
 	}
 	c.record = job
-	c.about.Store(aboutRecord(&job.Record, c.job.kind.domain.name, job.State.Priority, c.attempt))
+	c.about.Store(aboutRecord(&job.Record, c.about.Load().Domain, job.State.Priority, c.attempt))
 	c.publish(events.JobStarted, func(e *events.Event) { e.Elapsed = c.waited })
 	err = c.q.chain(context.WithValue(ctx, claimKey{}, c), job, func(ctx context.Context) error {
 		return c.run(ctx, c.codec, job.Payload)
@@ -165,7 +165,7 @@ func (c *claim) leave() {
 	if v.exit == policy.Stopped {
 		v.reason = c.lost
 	}
-	if b.jobs[c.job.id] == c.job { // else that run of the queue is over
+	if e := c.job; b.jobs[e.id] == e && e.claim == c && e.place == running { // else it has ended, or that run of the queue
 		b.giveBackLimits(c.job)
 		b.settle(c, &v)
 	}

@@ -39,6 +39,12 @@ func (g *gate) Left(id events.ID) (more bool) {
 	delete(b.claims, id)
 	b.giveBack(c.job)
 	v, givenUp := c.outcome()
+	if givenUp && c.lost == events.ReasonSuperseded { // which is durable, and another waits for it
+		v = verdict{exit: policy.Stopped, reason: c.lost}
+		b.giveBackLimits(c.job)
+		b.settle(c, &v)
+		return !g.closed
+	}
 	if givenUp {
 		return !g.closed // it keeps what it has of limits, and its key, until it returns
 	}
@@ -182,8 +188,10 @@ func (b *book) settle(c *claim, v *verdict) {
 	}
 	v.elapsed = time.Duration(b.clock.now() - c.began)
 	delete(b.active, e.id)
-	b.survived(e)
-	o := &settleOp{job: e, v: *v}
+	if c.record != nil { // else it was not entered
+		b.survived(e)
+	}
+	o := &settleOp{job: e, v: *v, unbegun: c.record == nil}
 	o.decide(c)
 	if o.move == putBack && !c.stored && e.extra().verdict == 0 {
 		b.move(e, leaving, 0)

@@ -4,16 +4,17 @@ import "context"
 
 // kind is a type as a queue knows it. All is guarded by book.mu.
 type kind struct {
-	name   string // the full one
-	number int    // how many were known before
-	domain *domain
-	def    *definition // nil if only the name is known
-	set    settings    // of queue, domain and type; replaced, never changed
-	run    func(ctx context.Context, c Codec, payload []byte) error
-	lanes  map[*group]*lane
-	count  [Ended]int // of the jobs that have not ended, by phase
-	jobs   int        // that have not ended
-	told   bool       // that there is no handler
+	name     string // the full one
+	number   int    // how many were known before
+	domain   *domain
+	def      *definition // nil if only the name is known
+	set      settings    // of queue, domain and type; replaced, never changed
+	run      func(ctx context.Context, c Codec, payload []byte) error
+	lanes    map[*group]*lane
+	count    [Ended]int // of the jobs that have not ended, by phase
+	jobs     int        // that have not ended
+	borrowed bool       // run is that of an alias
+	told     bool       // that there is no handler
 }
 
 // domain is a domain as a queue knows it.

@@ -57,15 +57,34 @@ func (b *book) kind(name string) *kind {
 	if k := b.kinds[name]; k != nil {
 		return k
 	}
-	domainName, _, there := strings.Cut(name, "/")
-	if !there {
-		domainName = ""
+	k := &kind{name: name, number: b.kindsMade, domain: b.domain(domainOf(name)), lanes: map[*group]*lane{}}
+	if n := len(b.numbers); n > 0 {
+		k.number, b.numbers = b.numbers[n-1], b.numbers[:n-1]
+	} else {
+		b.kindsMade++
 	}
-	k := &kind{name: name, number: b.kindsMade, domain: b.domain(domainName), lanes: map[*group]*lane{}}
 	k.set = b.domainSet(k.domain)
-	b.kindsMade++
 	b.kinds[name] = k
 	return k
+}
+
+// seen is kind for who has no job of the type yet: nothing is remembered.
+func (b *book) seen(name string) *kind {
+	if k := b.kinds[name]; k != nil {
+		return k
+	}
+	k := &kind{name: name, set: b.queueSet}
+	if d := b.domains[domainOf(name)]; d != nil {
+		k.set = b.domainSet(d)
+	}
+	return k
+}
+
+func domainOf(name string) string {
+	if d, _, there := strings.Cut(name, "/"); there {
+		return d
+	}
+	return ""
 }
 
 // domainSet are the settings of types of a domain of which nothing is known.
@@ -149,6 +168,9 @@ func (b *book) alias(name string, k *kind) {
 	if old == nil || old == k {
 		return
 	}
+	if k.run == nil && old.run != nil {
+		k.run, k.borrowed = old.run, true // until it has a handler of its own
+	}
 	k.told = k.told || old.told // it is about the same jobs
 	for _, e := range b.jobs {
 		if e.kind != old {
@@ -158,6 +180,8 @@ func (b *book) alias(name string, k *kind) {
 		if was == ready {
 			b.move(e, leaving, 0)
 		}
+		old.jobs--
+		k.jobs++
 		old.count[phaseOf[e.place]]--
 		k.count[phaseOf[e.place]]++
 		if was == running || was == claiming {
@@ -196,10 +220,10 @@ func (b *book) handle(h *Handler) error {
 		}
 		k = b.kind(name)
 	}
-	if k.run != nil {
+	if k.run != nil && !k.borrowed {
 		return &TypeError{Type: name, Err: errors.New("has a handler already")}
 	}
-	k.run = h.run
+	k.run, k.borrowed = h.run, false
 	for _, l := range k.lanes {
 		b.laneChanged(l)
 	}

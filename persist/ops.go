@@ -29,6 +29,10 @@ type commit struct {
 	stored time.Duration
 	stale  []int // of the steps, those that have changed nothing
 	failed bool  // it is counted among those that have
+
+	revivals [DependencyFailed + 1]int // by how they had ended
+
+	revived map[Digest]bool // keys of jobs that may turn out to be forgotten
 }
 
 func (c *commit) insert(r *Record) {
@@ -82,6 +86,12 @@ func (o *submitOp) plan(b *book, c *commit) {
 	if o.planned { // relaxed: it is done already
 		c.steps = append(c.steps, o.steps...)
 		return
+	}
+	for _, p := range o.subs {
+		if p != nil && c.revived[p.record.Digest] {
+			c.later = append(c.later, o) // who has the key is not sure before this commit is over
+			return
+		}
 	}
 	o.planned = true
 	o.plans = make([]insertion, len(o.subs))

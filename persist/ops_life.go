@@ -15,6 +15,10 @@ type settleOp struct {
 	move move
 	end  Ending
 	wait time.Duration // the pause before the next attempt
+
+	unbegun bool // the handler was never entered
+
+	asked func() // takes back what plan has made of a verdict that may not become durable
 }
 
 // decide says what follows the attempt of a claim.
@@ -46,8 +50,10 @@ func (o *settleOp) prepare() {
 
 func (o *settleOp) plan(b *book, c *commit) {
 	e := o.job
-	if d := e.extra().verdict; d != 0 && o.end != d { // now that is durable
-		if o.move != endNow && o.move != again {
+	if d := e.extra().verdict; d != 0 && o.end != d { // durable, or in this commit
+		move, end, attempts := o.move, o.end, e.attempts
+		o.asked = func() { o.move, o.end, e.attempts = move, end, attempts }
+		if !o.unbegun && o.move != endNow && o.move != again {
 			e.attempts++
 		}
 		o.move, o.end = endNow, d
@@ -94,7 +100,13 @@ func (o *settleOp) done(b *book, c *commit) {
 	b.settleIn(e)
 }
 
-func (o *settleOp) undone(*book, error) bool { return true }
+func (o *settleOp) undone(*book, error) bool {
+	if o.asked != nil {
+		o.asked()
+		o.asked = nil
+	}
+	return true
+}
 
 var endKind = [...]events.Kind{
 	Completed: events.JobCompleted, Failed: events.JobFailed, DeadLetter: events.JobDeadLettered, Cancelled: events.JobCancelled,
@@ -264,6 +276,13 @@ func (o *reviveOp) plan(b *book, c *commit) {
 	}
 	o.entry = b.newEntry(r, &s, b.kind(r.Type))
 	b.register(o.entry)
+	if !r.Digest.IsZero() {
+		if c.revived == nil {
+			c.revived = map[Digest]bool{}
+		}
+		c.revived[r.Digest] = true
+	}
+	c.revivals[o.job.End.Kind]++
 	o.step = len(c.steps)
 	c.steps = append(c.steps, Step{Verb: Revive, ID: r.ID, State: s})
 }

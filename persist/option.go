@@ -349,7 +349,9 @@ func WithCodec(c Codec) Option {
 }
 
 // WithAliases says under which names the type was known before: jobs that were stored under
-// those are its own. They are full names, as domain/name, and can only be said of a type.
+// those are its own. They are full names, as domain/name, and can only be said of a type. A key
+// belongs to the name under which it was submitted: until the jobs under an old name have ended,
+// one of theirs may run at the same time as one of the new name with the same key.
 func WithAliases(names ...string) Option {
 	return func(s *settings) {
 		if s.only("Aliases", ofType) {

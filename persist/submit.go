@@ -149,7 +149,7 @@ func (q *Queue) layered(subs []Submission, opts []Option) (list []typed, of []in
 		if err != nil {
 			return nil, nil, &SubmissionError{Index: i, Type: subs[i].typeName(), Err: err}
 		}
-		at := slices.IndexFunc(list, func(t typed) bool { return t.kind == k })
+		at := slices.IndexFunc(list, func(t typed) bool { return t.kind == k || t.kind.name == k.name })
 		if at < 0 {
 			at = len(list)
 			list = append(list, typed{k, k.set})
@@ -179,7 +179,7 @@ func (b *book) kindOf(s *Submission) (*kind, error) {
 	if err := checkFullName("Type", s.raw); err != nil {
 		return nil, err
 	}
-	return b.kind(s.raw), nil
+	return b.seen(s.raw), nil
 }
 
 // hand gives submissions to the writer, and returns when they are stored.
@@ -250,7 +250,7 @@ const maxRelaxed = 4 * maxSteps
 // it returns true.
 func (q *Queue) acceptAtOnce(o *submitOp) bool {
 	b := q.book
-	if b.broken != nil || len(b.inbox) > maxRelaxed {
+	if b.broken != nil || len(b.fresh) > maxRelaxed {
 		return false
 	}
 	for _, p := range o.subs {

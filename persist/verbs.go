@@ -134,7 +134,7 @@ func (q *Queue) Lookup(ctx context.Context, s Submission) (id ID, ok bool, err e
 	q.book.mu.Lock()
 	defer q.book.mu.Unlock()
 	e := q.book.keys[all[0].record.Digest]
-	if e == nil || e.digest.IsZero() {
+	if e == nil || e.place == arriving {
 		return 0, false, nil
 	}
 	return e.id, true, nil

@@ -79,13 +79,20 @@ func (w *writer) giveUp(ops []op) error {
 	b := w.q.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	lost := len(w.kept)
+	lost := 0
 	for _, o := range append(ops, b.inbox...) {
 		if o.undone(b, ErrClosing) {
-			lost++
+			w.kept = append(w.kept, o)
 		}
 	}
 	b.inbox = nil
+	for _, o := range w.kept { // who has not begun, or has expired, is as it was
+		switch o.(type) {
+		case *claimOp, *expireOp:
+		default:
+			lost++
+		}
+	}
 	if lost == 0 {
 		return nil
 	}
@@ -230,10 +237,10 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 	b := w.q.book
 	c := &commit{now: time.Now(), steps: w.steps[:0]}
 	prepare(ops)
-	b.mu.Lock()
-	w.plan(c, ops)
-	w.prune(c)
-	b.mu.Unlock()
+	b.do(func() {
+		w.plan(c, ops)
+		w.prune(c)
+	})
 
 	var err error
 	if len(c.steps) > 0 {
@@ -245,13 +252,13 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 		}
 	}
 
-	b.mu.Lock()
-	if err == nil {
-		w.done(c)
-	} else {
-		w.undone(c, err)
-	}
-	b.mu.Unlock()
+	b.do(func() {
+		if err == nil {
+			w.done(c)
+		} else {
+			w.undone(c, err)
+		}
+	})
 	for _, f := range c.after {
 		f()
 	}
@@ -264,6 +271,14 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 		w.sleep(ctx) // what they wait for could not be stored
 	}
 	return err
+}
+
+// do calls f with the book locked, and unlocks it even if f panics: then the ledger has failed,
+// and is run again.
+func (b *book) do(f func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f()
 }
 
 // prepare calls what may call a user's code.
@@ -313,7 +328,7 @@ func (w *writer) prune(c *commit) {
 			keep = w.q.cfg.DeadLetters
 		}
 		slack := min(keep/100, maxSlack)
-		if excess := b.past[kind] + n - keep; excess > slack {
+		if excess := b.past[kind] + n - c.revivals[kind] - keep; excess > slack {
 			c.steps = append(c.steps, Step{Verb: Prune, Kind: Ending(kind), Count: min(excess, 2*n+slack)})
 		}
 	}
@@ -407,7 +422,7 @@ func (w *writer) done(c *commit) {
 		case Resolve:
 			b.past[s.End.Kind]++
 		case Prune:
-			b.past[s.Kind] -= s.Count
+			b.past[s.Kind] = max(b.past[s.Kind]-s.Count, 0)
 			b.counts.pruned += uint64(s.Count)
 		}
 	}
