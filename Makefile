@@ -32,7 +32,7 @@ lint: ## run golangci-lint, or go vet where it is not installed
 		go vet ./...; \
 	fi
 
-bench: ## compare with bare goroutines and other supervisors, in about eleven minutes
+bench: ## compare with bare goroutines and other supervisors, and other queues, in about a quarter of an hour
 	cd bench && go run .
 
 bench-doc: ## the same, and keep the table in docs/benchmarks.md
