@@ -417,7 +417,7 @@ func TestOfAChainOfThoseThatSupersedeTheLastRuns(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := setScene(t, name)
-				s.play.linger = time.Minute
+				s.play.linger = 30 * time.Second
 				var chain []persist.Result
 				for range 4 {
 					chain = append(chain, s.submit(persist.WithDuplicates(persist.Supersede), persist.WithDelay(time.Minute)))
