@@ -3,9 +3,7 @@ package persist
 import (
 	"cmp"
 	"math"
-	"slices"
 	"sync"
-	"time"
 
 	"github.com/taskvisor/taskvisor/events"
 )
@@ -272,187 +270,12 @@ func (b *book) move(e *entry, to place, when instant) {
 	b.remind(e, due)
 }
 
-// remind keeps the agenda after a change of what is due.
-func (b *book) remind(e *entry, before instant) {
-	due := e.due()
-	if due == before {
-		return
-	}
-	if before != 0 {
-		b.agenda.drop(isDue)
-	}
-	if due != 0 {
-		first, any := b.agenda.first(isDue)
-		b.agenda.push(int64(due), e)
-		if !any || int64(due) < first.key {
-			poke(b.alarm)
-		}
-	}
-}
-
-func isDue(s slot) bool { return int64(s.job.due()) == s.key }
-
 // poke wakes who waits on a channel.
 func poke(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
 	}
-}
-
-// laneChanged puts a lane where it belongs, after its head or its circumstances changed.
-func (b *book) laneChanged(l *lane) {
-	d := l.kind.domain
-	switch {
-	case l.n == 0 && !l.held:
-		d.lanes.remove(l)
-		delete(l.kind.lanes, l.group)
-	case l.n == 0, l.held, l.kind.run == nil:
-		d.lanes.remove(l)
-	default:
-		d.lanes.fix(l)
-	}
-	if l.kind.run == nil && l.n > 0 {
-		b.tellUnknown(l.kind)
-	}
-	b.domainChanged(d)
-}
-
-func (b *book) domainChanged(d *domain) {
-	if len(d.lanes.members) == 0 || d.full() {
-		b.open.remove(d)
-	} else {
-		b.open.fix(d)
-	}
-}
-
-// groupChanged lets the lanes of a group go on, if there is a place.
-func (b *book) groupChanged(g *group) {
-	if b.full(g) {
-		return
-	}
-	held := g.parked
-	g.parked = nil
-	for _, l := range held {
-		l.held = false
-		b.laneChanged(l)
-	}
-}
-
-// pick returns the job that is to run next, or nil if there is none, or no place for it.
-func (b *book) pick() *entry {
-	if b.phase != inService || b.running >= b.workers || b.owing >= DefaultBacklog {
-		return nil
-	}
-	if suspect := b.suspect(); suspect != nil || b.alone {
-		if b.running > 0 {
-			return nil
-		}
-		return suspect
-	}
-	for {
-		d, ok := b.open.first()
-		if !ok {
-			return nil
-		}
-		l := d.lanes.members[0]
-		if g := l.group; g != nil && b.full(g) {
-			l.held = true
-			g.parked = append(g.parked, l)
-			b.laneChanged(l)
-			continue
-		}
-		return l.head()
-	}
-}
-
-// suspect returns the first job that ran when the process died, and may run.
-func (b *book) suspect() *entry {
-	b.suspects = slices.DeleteFunc(b.suspects, func(e *entry) bool { return !e.suspect || e.place == gone })
-	for _, e := range b.suspects {
-		if e.place == ready && e.kind.run != nil && !e.kind.domain.full() && (e.group == nil || !b.full(e.group)) {
-			return e
-		}
-	}
-	return nil
-}
-
-// take gives a job a place.
-func (b *book) take(e *entry, to place) {
-	since := e.when
-	b.move(e, to, since)
-	e.fence++
-	b.running++
-	b.alone = e.suspect
-	d := e.kind.domain
-	d.running++
-	b.domainChanged(d)
-	if e.group != nil {
-		e.group.running++
-	}
-	if x := e.more; x != nil && x.ttl > 0 && x.ttlFrom == TTLFromFirstAttempt && x.expires == 0 {
-		x.expires = b.clock.after(x.ttl)
-	}
-}
-
-// giveBack frees the place that a job had among the workers.
-func (b *book) giveBack(e *entry) {
-	b.running--
-	if e.suspect {
-		b.alone = false
-	}
-}
-
-// giveBackLimits frees what a job had of the limits of its domain and its group.
-func (b *book) giveBackLimits(e *entry) {
-	d := e.kind.domain
-	d.running--
-	b.domainChanged(d)
-	if g := e.group; g != nil {
-		g.running--
-		b.groupChanged(g)
-	}
-}
-
-// survived takes note of an attempt that has ended without the process.
-func (b *book) survived(e *entry) {
-	if x := e.more; x != nil {
-		x.crashes = 0
-	}
-	e.suspect = false
-	if b.cautious && b.suspect() == nil && len(b.suspects) == 0 {
-		b.cautious = false
-	}
-}
-
-// mature moves what is due, and returns what has expired and when to look again.
-func (b *book) mature(now instant) (expired []*entry, next instant) {
-	for {
-		first, ok := b.agenda.first(isDue)
-		if !ok {
-			return expired, 0
-		}
-		if first.key > int64(now) {
-			return expired, instant(first.key)
-		}
-		e := first.job
-		if e.expired(now) {
-			b.move(e, leaving, 0)
-			expired = append(expired, e)
-			continue
-		}
-		b.move(e, ready, now)
-	}
-}
-
-// shift moves what follows the wall clock, after that was set.
-func (b *book) shift(by time.Duration) {
-	for _, e := range b.jobs {
-		if e.absolute && (e.place == delayed || e.place == blocked || e.place == arriving || e.place == leaving) {
-			b.move(e, e.place, max(e.when-instant(by), 1))
-		}
-	}
-	poke(b.alarm)
 }
 
 // phases counts the jobs by phase.

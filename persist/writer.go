@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
-	"slices"
 	"time"
 
-	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
 )
 
@@ -99,76 +96,6 @@ func (w *writer) giveUp(ops []op) error {
 	err := &LostError{Count: lost, Err: b.broken}
 	w.q.lost.Store(err)
 	return err
-}
-
-// gather takes what was handed in, as much as one commit is for.
-func (w *writer) gather() []op {
-	b := w.q.book
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	n, steps, bytes := 0, 0, 0
-	for _, o := range b.inbox {
-		s, size := weight(o)
-		steps += s
-		bytes += size
-		if n > 0 && (steps > maxSteps || bytes > maxBytes) {
-			break
-		}
-		n++
-	}
-	ops := b.inbox[:n:n]
-	b.inbox = b.inbox[n:]
-	if len(b.inbox) > 0 {
-		poke(b.wake)
-	} else {
-		b.inbox = nil
-	}
-	return ops
-}
-
-// ordered puts those first whose jobs have their IDs already, those included that have come since
-// ops were gathered: whoever is given one now has a higher one, and must not be stored before.
-func (b *book) ordered(ops []op) []op {
-	var first, rest []op
-	numbers := false // are to be given
-	for _, o := range ops {
-		if accepted(o) {
-			first = append(first, o)
-			continue
-		}
-		rest = append(rest, o)
-		_, ok := o.(*submitOp)
-		numbers = numbers || ok
-	}
-	if numbers && len(b.fresh) > 0 {
-		b.inbox = slices.DeleteFunc(b.inbox, func(o op) bool {
-			if accepted(o) {
-				first = append(first, o)
-			}
-			return accepted(o)
-		})
-	}
-	return append(first, rest...)
-}
-
-// accepted reports whether an op has taken effect before it is stored.
-func accepted(o op) bool {
-	s, ok := o.(*submitOp)
-	return ok && s.steps != nil
-}
-
-// weight is about how many steps an op makes, and how many bytes.
-func weight(o op) (steps, bytes int) {
-	s, ok := o.(*submitOp)
-	if !ok {
-		return 1, 0
-	}
-	for _, p := range s.subs {
-		if p != nil {
-			bytes += len(p.record.Payload)
-		}
-	}
-	return len(s.subs), bytes
 }
 
 // write commits ops. After a failure, what has to be stored goes first, and alone: it may be
@@ -332,63 +259,6 @@ func (w *writer) prune(c *commit) {
 			c.steps = append(c.steps, Step{Verb: Prune, Kind: Ending(kind), Count: min(excess, 2*n+slack)})
 		}
 	}
-}
-
-// commitSteps returns nil when the steps are durable, and an error when they are not. In
-// between it does not return.
-func (w *writer) commitSteps(ctx context.Context, c *commit) error {
-	if w.unsettled {
-		if _, err := w.settle(ctx); err != nil {
-			return err
-		}
-		w.unsettled = false
-	}
-	err := unharmed(func() (err error) {
-		c.stale, err = w.store.Commit(ctx, c.steps)
-		return err
-	})
-	if !errors.Is(err, ErrUnknown) {
-		return err
-	}
-	w.failed(c, err)
-	told := false
-	for {
-		committed, settleErr := w.settle(ctx)
-		switch {
-		case settleErr == nil && committed:
-			return nil
-		case settleErr == nil:
-			return err
-		}
-		if !told {
-			told = true
-			w.tellUnknown(c, err)
-		}
-		w.sleep(ctx)
-		if ctx.Err() != nil {
-			w.unsettled = true
-			return err
-		}
-	}
-}
-
-// settle asks the store what has become of the last commit.
-func (w *writer) settle(ctx context.Context) (committed bool, err error) {
-	err = unharmed(func() (err error) {
-		committed, err = w.store.Settle(context.WithoutCancel(ctx))
-		return err
-	})
-	return committed, err
-}
-
-// unharmed makes a panic of the store an error: what has become of the commit is not known then.
-func unharmed(f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = errors.Join(ErrUnknown, &actor.PanicError{Value: v, Stack: debug.Stack()})
-		}
-	}()
-	return f()
 }
 
 // tellUnknown lets those go that wait, since it may take long.
