@@ -6,12 +6,12 @@ import "time"
 // that zero is none. It goes on evenly, whatever happens to the wall clock.
 type instant int64
 
-// clock turns moments into instants and back. Pauses are kept by an even clock; only what is to
-// happen at a time of day follows the wall clock when that is set.
+// clock turns moments into instants and back. Delays, pauses and times to live are kept by an even
+// clock; what is to happen at a time of day follows the wall clock when that is set. Of what was
+// read from a store all times are times of day: nothing else goes on between two processes.
 type clock struct {
 	base  time.Time     // with its monotonic reading
 	drift time.Duration // how far the wall clock was set since
-
 }
 
 func newClock() clock { return clock{base: time.Now()} }

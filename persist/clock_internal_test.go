@@ -105,3 +105,30 @@ func TestAClockSetForwardByMuchMakesDueWhatWaits(t *testing.T) {
 		t.Errorf("at %d, the one that pauses at %d", absolute.place, pausing.place)
 	}
 }
+
+func TestADelayIsNoTimeOfDayUntilItIsReadAgain(t *testing.T) {
+	b := newBook()
+	k := b.kind("k")
+	now := time.Now()
+	for _, row := range []struct {
+		what     string
+		set      settings
+		absolute bool
+	}{
+		{"a delay", settings{codec: JSON, delay: time.Hour}, false},
+		{"a time", settings{codec: JSON, at: now.Add(time.Hour)}, true},
+	} {
+		var p prepared
+		s := Raw("k", nil)
+		if err := s.prepare(&p, k, &row.set, 10, now); err != nil {
+			t.Fatal(err)
+		}
+		b.next++
+		var in insertion
+		in.insert(b, &commit{}, &p, nil)
+		if in.job.absolute != row.absolute {
+			t.Errorf("%s: absolute is %v", row.what, in.job.absolute)
+		}
+		b.forget(in.job)
+	}
+}

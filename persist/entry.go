@@ -39,7 +39,7 @@ type entry struct {
 	when      instant // delayed: until when; ready: since when
 	submitted int64   // wall time
 	more      *more   // nil for most
-	claim     *claim  // while it is running or settling
+	claim     *claim  // while it has a place, or is settling
 
 	fence              uint32
 	attempts, failures uint32

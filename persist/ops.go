@@ -177,6 +177,7 @@ func (in *insertion) insert(b *book, c *commit, p *prepared, ahead *entry) {
 		e = new(entry)
 	}
 	b.fill(e, r, &s, b.kind(r.Type)) // which may have become another's alias meanwhile
+	e.absolute = e.absolute && !p.delayed
 	in.job = e
 	b.register(e)
 	if ahead != nil {

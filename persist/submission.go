@@ -99,6 +99,7 @@ func (e *SubmissionError) Unwrap() error { return e.Err }
 type prepared struct {
 	record     Record
 	duplicates Duplicates
+	delayed    bool // its RunAt is a delay, and no time of day
 }
 
 // prepare makes a record of a submission, without the ID.
@@ -125,7 +126,7 @@ func (s *Submission) prepare(p *prepared, k *kind, set *settings, maxPayload int
 		Submitted: now.Round(0), RunAt: set.at, TTL: set.ttl, TTLFrom: set.ttlFrom, Rules: set.ownRules(), Payload: payload,
 	}
 	if set.delay > 0 {
-		r.RunAt = now.Add(set.delay)
+		r.RunAt, p.delayed = now.Add(set.delay), true
 	}
 	if s.groupOf != nil && set.from[setGroup] < ofBatch {
 		var err error

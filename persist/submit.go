@@ -241,7 +241,8 @@ func (q *Queue) answer(ctx context.Context, reply chan error, changed chan struc
 	}
 }
 
-// maxRelaxed is how much may wait for the writer before relaxed submissions wait too.
+// maxRelaxed is about how many jobs may be accepted that are not stored yet, before relaxed
+// submissions wait for the writer too.
 const maxRelaxed = 4 * maxSteps
 
 // acceptAtOnce has relaxed submissions take effect before they are stored, unless they are
