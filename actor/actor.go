@@ -19,7 +19,8 @@ const Label = "task"
 type Parent interface {
 	// Next is called on the actor's own goroutine when an attempt has ended
 	// and returns the attempt to make next, after whatever waiting that takes,
-	// or nil to end the goroutine.
+	// or nil to end the goroutine. When the actor needs its goroutine no more, that
+	// may be an attempt of another one, which has none yet.
 	Next(last *Attempt, res Result) *Attempt
 	// Ready tells that an attempt has called Ready, once per attempt.
 	Ready(a *Attempt)
@@ -28,9 +29,6 @@ type Parent interface {
 	Overdue(a *Attempt, r events.Reason)
 	// Pattern is what events call the actor's Pattern.
 	Pattern() string
-	// Left is called on a goroutine that is about to end, since Next has returned nil.
-	// Hardly any of its stack is in use.
-	Left()
 }
 
 // Terms are what children that are alike have in common. Read only.
@@ -106,23 +104,14 @@ func (a *Actor) Attempt(room *Attempt, number, generation int, now time.Time, st
 }
 
 // Begin starts a goroutine for the actor that makes the attempts from first on.
-func (a *Actor) Begin(first *Attempt) { go a.begun(first) }
-
-// begun is the bottom of the actor's goroutine.
-func (a *Actor) begun(first *Attempt) {
-	a.live(first)
-	a.parent.Left()
-}
+func (a *Actor) Begin(first *Attempt) { go live(first) }
 
 // Resume starts a goroutine for the actor that begins with the question what
 // follows the attempt last, which is nil before the first.
 func (a *Actor) Resume(last *Attempt, res Result, generation int) {
 	go func() {
 		pprof.SetGoroutineLabels(a.labelled(generation))
-		if at := a.parent.Next(last, res); at != nil {
-			a.live(at)
-		}
-		a.parent.Left()
+		live(a.parent.Next(last, res))
 	}()
 }
 
@@ -165,12 +154,15 @@ func (a *Actor) MarkReady() { a.markReady() }
 // any more.
 func (a *Actor) Resolve(o *Outcome) { a.resolve(o) }
 
-// live makes the attempts. Its frame shall not be there any more when Left is called.
-//
-//go:noinline
-func (a *Actor) live(at *Attempt) {
-	pprof.SetGoroutineLabels(a.labelled(at.Generation()))
+// live makes attempts, those that follow the first, and those of whoever takes the goroutine
+// over.
+func live(at *Attempt) {
+	var a *Actor
 	for at != nil {
+		if a != at.actor {
+			a = at.actor
+			pprof.SetGoroutineLabels(a.labelled(at.Generation()))
+		}
 		res := at.run()
 		at = a.parent.Next(at, res)
 	}

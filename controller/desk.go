@@ -217,7 +217,8 @@ func (d *desk) reject(t *Ticket, why events.Reason) {
 }
 
 // Left frees the place of an owner, and says whether others wait for it.
-func (d *desk) Left(id events.ID) (more bool) {
+func (d *desk) Left(k supervisor.Candidate) (more bool) {
+	id := k.Handle().ID()
 	t := d.tickets.find(id)
 	if t == nil {
 		return false // started by hand

@@ -37,14 +37,13 @@ type book struct {
 	phase    runPhase
 	next     ID
 	jobs     map[ID]*entry
-	keys     map[Digest]*entry    // who holds the key
-	open     pile[*domain]        // those that have lanes, and a place for them
-	agenda   heap                 // by entry.due
-	claims   map[events.ID]*claim // by their children
-	active   map[ID]*claim        // by their jobs
-	running  int                  // places taken
-	owing    int                  // attempts that have ended without that being durable
-	revivals uint64               // jobs that were revived
+	keys     map[Digest]*entry // who holds the key
+	open     pile[*domain]     // those that have lanes, and a place for them
+	agenda   heap              // by entry.due
+	active   map[ID]*claim     // by their jobs
+	running  int               // places taken
+	owing    int               // attempts that have ended without that being durable
+	revivals uint64            // jobs that were revived
 
 	// After a crash claims are durable until survivors have finished, and those that ran are
 	// run alone.
@@ -54,6 +53,7 @@ type book struct {
 
 	fresh   map[ID]*Record // accepted, and not stored yet
 	inbox   []op           // for the writer
+	asking  int            // of those, submissions that somebody waits for
 	patient bool           // it will be woken
 	wake    chan struct{}
 	alarm   chan struct{} // the agenda has a new first
@@ -83,14 +83,14 @@ func newBook() *book {
 func (b *book) reset() {
 	b.clock = newClock()
 	b.jobs, b.keys = map[ID]*entry{}, map[Digest]*entry{}
-	b.claims, b.active = map[events.ID]*claim{}, map[ID]*claim{}
+	b.active = map[ID]*claim{}
 	b.open = pile[*domain]{
 		before: func(a, o *domain) bool { return a.lanes.members[0].before(o.lanes.members[0]) },
 		at:     func(d *domain) *int { return &d.at },
 	}
 	b.agenda, b.running, b.owing = heap{}, 0, 0
 	b.cautious, b.suspects, b.alone = false, nil, false
-	b.inbox, b.fresh, b.broken = nil, map[ID]*Record{}, nil
+	b.inbox, b.asking, b.fresh, b.broken = nil, 0, map[ID]*Record{}, nil
 	for _, d := range b.domains {
 		d.running, d.at = 0, -1
 		d.lanes = newLanes()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -18,7 +19,7 @@ type claim struct {
 	q        *Queue
 	gate     *gate
 	job      *entry
-	task     supervisor.Candidate
+	task     supervisor.Candidate // guarded by the door until it has begun
 	fence    uint32
 	attempt  int
 	rules    Rules
@@ -30,6 +31,7 @@ type claim struct {
 	about    atomic.Pointer[events.Job]
 	progress atomic.Pointer[events.Job] // what was told last
 	state    []any                      // what StateOf finds
+	known    *Job                       // if it need not be read
 	record   *Job                       // once it is read
 
 	// What the handler's goroutine leaves for who looks after its end.
@@ -97,7 +99,10 @@ func (c *claim) read(ctx context.Context) (*Job, error) {
 	if store == nil {
 		return nil, ErrClosed
 	}
-	return c.q.find(ctx, *store, c.job.id)
+	if c.known != nil {
+		return c.known, nil
+	}
+	return (*store).Job(ctx, c.job.id)
 }
 
 // judge takes note of what the handler says of its job, beyond how the attempt ends.
@@ -173,7 +178,10 @@ func (c *claim) leave() {
 	c.q.dispatch()
 }
 
-func (c *claim) path() string { return c.task.Handle().Path() }
+func (c *claim) path() string { return c.gate.door.Path() + "/" + c.name() }
+
+// name is what its child is called.
+func (c *claim) name() string { return strconv.FormatUint(uint64(c.job.id), 10) }
 
 // begin gives the job to its child, after its claim was stored.
 func (c *claim) begin() {
@@ -184,15 +192,11 @@ func (c *claim) begin() {
 
 // stop tells the attempt to end.
 func (c *claim) stop(why events.Reason) {
-	c.q.book.mu.Lock()
-	task := c.task
-	c.q.book.mu.Unlock()
-	if task == (supervisor.Candidate{}) {
-		return // it has not begun, and will look
-	}
 	c.gate.door.Lock()
 	defer c.gate.door.Unlock()
-	task.Stop(why)
+	if c.task != (supervisor.Candidate{}) { // else it has not begun, and will look
+		c.task.Stop(why)
+	}
 }
 
 // outcome is how the attempt ended. It is called with the book locked.

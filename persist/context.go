@@ -78,7 +78,7 @@ func (c *claim) publish(k events.Kind, say func(*events.Event)) {
 		return
 	}
 	e := events.Event{
-		Kind: k, At: time.Now(), Path: c.path(), Pattern: c.gate.pattern(), ID: c.task.Handle().ID(), Attempt: c.attempt, Job: c.about.Load(),
+		Kind: k, At: time.Now(), Path: c.task.Handle().Path(), Pattern: c.gate.pattern(), ID: c.task.Handle().ID(), Attempt: c.attempt, Job: c.about.Load(),
 	}
 	say(&e)
 	bus.Send(&e)

@@ -2,7 +2,7 @@ package persist
 
 import (
 	"errors"
-	"strconv"
+	"slices"
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -28,15 +28,14 @@ func (k *keeper) Open(door *supervisor.Door) supervisor.Guard {
 }
 
 // Left sees to what follows an attempt, and says whether others may run now.
-func (g *gate) Left(id events.ID) (more bool) {
+func (g *gate) Left(k supervisor.Candidate) (more bool) {
+	c, ok := k.Task().(*claim)
+	if !ok || c.task != k {
+		return false // started by hand
+	}
 	b := g.q.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c := b.claims[id]
-	if c == nil {
-		return false // started by hand
-	}
-	delete(b.claims, id)
 	b.giveBack(c.job)
 	v, givenUp := c.outcome()
 	if givenUp && c.lost == events.ReasonSuperseded { // which is durable, and another waits for it
@@ -86,6 +85,7 @@ func (g *gate) claim() *claim {
 		if !b.cautious {
 			b.take(e, running)
 			c.fence = e.fence
+			b.active[e.id] = c
 			return c
 		}
 		b.take(e, claiming)
@@ -103,9 +103,6 @@ func (g *gate) enter(c *claim) (entered bool) {
 	b := g.q.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c.task != (supervisor.Candidate{}) {
-		delete(b.claims, c.task.Handle().ID())
-	}
 	b.giveBack(c.job)
 	b.giveBackLimits(c.job)
 	v := verdict{exit: policy.Stopped, reason: events.ReasonShutdown}
@@ -123,25 +120,24 @@ func (g *gate) start(c *claim) error {
 		return supervisor.ErrStopping
 	}
 	spec := actor.Spec{
-		Name: strconv.FormatUint(uint64(c.job.id), 10), Task: c, Restart: policy.Never,
+		Name: c.name(), Task: c, Restart: policy.Never,
 		Timeout: c.rules.Timeout, Stall: c.rules.Stall, Grace: c.rules.Grace,
 	}
 	task, err := g.door.Prepare(&spec)
 	if err != nil {
 		return err
 	}
-	if !g.q.book.begin(c, task) {
+	c.task = task
+	if c.stored && !g.q.book.begin(c) {
 		return supervisor.ErrStopping
 	}
 	return task.Enter()
 }
 
-// begin takes note of the child of a claim, and says whether it is to run.
-func (b *book) begin(c *claim, task supervisor.Candidate) bool {
+// begin takes note that a job runs whose claim is durable, and says whether it is to.
+func (b *book) begin(c *claim) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	c.task = task
-	b.claims[task.Handle().ID()] = c
 	b.active[c.job.id] = c
 	if c.job.place == claiming {
 		b.move(c.job, running, c.job.when)
@@ -175,6 +171,10 @@ func (q *Queue) claimOf(g *gate, e *entry) *claim {
 		c.state = append(c.state, d.State...)
 	}
 	c.state = append(c.state, b.state...)
+	if r := b.fresh[e.id]; r != nil {
+		c.known = &Job{Record: *r, State: e.state(&b.clock)}
+		c.known.Tags, c.known.Payload = slices.Clone(r.Tags), slices.Clone(r.Payload)
+	}
 	e.claim = c
 	return c
 }

@@ -24,6 +24,7 @@ func (w *writer) gather() []op {
 	} else {
 		b.inbox = nil
 	}
+	b.asking = asking(b.inbox)
 	return ops
 }
 

@@ -194,6 +194,7 @@ func (q *Queue) hand(ctx context.Context, o *submitOp) error {
 		return nil
 	}
 	b.enqueue(o)
+	b.asking++
 	reply, changed := o.reply, q.opened // the writer may change the one, and the run the other
 	b.mu.Unlock()
 	if answered, err := q.answer(ctx, reply, changed); answered {

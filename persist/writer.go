@@ -17,6 +17,8 @@ type writer struct {
 	kept  []op // what could not be stored, and has to be
 	pause time.Duration
 	steps []Step // room for those of the next commit
+	// patience is how long it lets others come before the next commit.
+	patience linger
 	// unsettled says that it is not known what has become of a commit that was given up.
 	unsettled bool
 }
@@ -28,6 +30,7 @@ func (w *writer) run(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishWithin, cancel) })()
 	for ctx.Err() == nil {
+		w.linger(ctx)
 		ops := w.gather()
 		if len(ops) > 0 {
 			w.write(bounded, ops)
@@ -163,6 +166,7 @@ func (w *writer) refuse(ops []op, err error) {
 func (w *writer) commit(ctx context.Context, ops []op) error {
 	b := w.q.book
 	c := &commit{now: time.Now(), steps: w.steps[:0]}
+	callers := asking(ops)
 	prepare(ops)
 	b.do(func() {
 		w.plan(c, ops)
@@ -180,6 +184,7 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 	}
 
 	b.do(func() {
+		w.patience = w.patience.after(callers, b.asking, c.stored)
 		if err == nil {
 			w.done(c)
 		} else {

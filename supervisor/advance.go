@@ -116,7 +116,12 @@ func (r *run) launch(c *child, now time.Time) {
 	c.told, c.ready = goOn, false
 	r.tellAdded(c, now)
 	if r.permitted(c) {
-		c.Begin(r.enter(c, now))
+		first := r.enter(c, now)
+		if r.vacant && r.heir == nil {
+			r.heir = first
+		} else {
+			c.Begin(first)
+		}
 		return
 	}
 	c.enterState(StateWaiting, now)

@@ -112,17 +112,13 @@ func (r *run) noteState(now time.Time) {
 
 // unlock has the guard let in who may come in, and releases mu.
 func (r *run) unlock() {
-	for len(r.gone) > 0 || r.expected.Load() {
-		r.tellGuard()
-		r.letIn()
-	}
+	r.admitNext()
 	r.release()
 }
 
 // release releases mu and then does what is not done under it: to end contexts, to tell
 // the parent that the family is up, and to poke the conductor, who needs mu.
 func (r *run) release() {
-	r.tellGuard()
 	cancels, announce, wanted := r.cancels, r.announce, r.wanted
 	r.cancels, r.announce, r.wanted = nil, false, false
 	r.mu.Unlock()

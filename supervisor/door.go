@@ -22,9 +22,10 @@ type Keeper interface {
 type Guard interface {
 	// Left tells that a dynamic child has ended: its name is free, and its outcome
 	// there. It may have come in by Supervisor.Start. The answer is whether somebody may
-	// come in now: then Next is called, before anybody takes the lock by the door.
-	Left(id events.ID) (more bool)
-	// Next lets in who may come in.
+	// come in now: then Next is called, before the lock is released.
+	Left(k Candidate) (more bool)
+	// Next lets in who may come in. The goroutine of who has left may be that of the first
+	// of them.
 	Next()
 	// Closing tells, once, that the run lets nobody in any more, and is answered by how
 	// many have waited in vain. Those that are in are still to leave.
@@ -56,10 +57,7 @@ func (s *Supervisor) Guard() Guard {
 type Door struct{ run *run }
 
 // Lock takes the lock, for whom it does not call with it held.
-func (d *Door) Lock() {
-	d.run.mu.Lock()
-	d.run.letIn()
-}
+func (d *Door) Lock() { d.run.mu.Lock() }
 
 // Unlock releases the lock, and does what was decided under it.
 func (d *Door) Unlock() { d.run.unlock() }
@@ -101,13 +99,16 @@ func (d *Door) Tell(k Candidate, kind events.Kind, say func(e *events.Event)) {
 	d.run.env.bus.Send(e)
 }
 
-// Candidate is a task with an identity, to be let in at most once. All but Handle, Has and
-// Await need the door's lock.
+// Candidate is a task with an identity, to be let in at most once. All but Handle, Task, Has
+// and Await need the door's lock.
 type Candidate struct{ child *child }
 
 // Handle returns the handle of the task, which has an outcome when it was rejected,
 // or has ended.
 func (k Candidate) Handle() *actor.Handle { return &k.child.Handle }
+
+// Task returns what runs.
+func (k Candidate) Task() actor.Task { return k.child.Task() }
 
 // Enter starts the task as a dynamic child. It returns a *ChildError with ErrExists,
 // ErrLimit, ErrStopping or ErrNotRunning when that cannot be: then it may be tried again,
@@ -172,22 +173,30 @@ func (r *run) closeDoor() {
 	}
 }
 
-// tellGuard tells the guard who has left. It is called with mu held, before that is
-// released.
-func (r *run) tellGuard() {
-	for _, id := range r.gone {
-		if r.guard.Left(id) {
-			r.expected.Store(true)
+// admitNext tells the guard who has left, and has it let in who waits for that. It is called with
+// mu held, before that is released.
+func (r *run) admitNext() {
+	for len(r.gone) > 0 {
+		more := false
+		for _, c := range r.gone {
+			if r.guard.Left(Candidate{c}) {
+				more = true
+			}
+		}
+		clear(r.gone)
+		r.gone = r.gone[:0]
+		if more {
+			r.guard.Next()
 		}
 	}
-	r.gone = r.gone[:0]
 }
 
-// letIn has the guard let in who waits for those that have left. It is called with mu
-// held, before the guard decides anything else.
-func (r *run) letIn() {
-	if r.expected.Load() {
-		r.expected.Store(false)
-		r.guard.Next()
-	}
+// inherit is admitNext on a goroutine that has nothing more to do: the first who is let in gets
+// it, with the stack as it has grown.
+func (r *run) inherit() (heir *actor.Attempt) {
+	r.vacant = true
+	r.admitNext()
+	heir, r.heir = r.heir, nil
+	r.vacant = false
+	return heir
 }

@@ -21,7 +21,7 @@ type hall struct {
 }
 
 func (h *hall) Open(d *supervisor.Door) supervisor.Guard { h.door = d; return h }
-func (h *hall) Left(events.ID) bool                      { return false }
+func (h *hall) Left(supervisor.Candidate) bool           { return false }
 func (h *hall) Next()                                    {}
 func (h *hall) Waiting() int                             { return 0 }
 func (h *hall) Closing() int                             { h.closed = time.Now(); return 0 }

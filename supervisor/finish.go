@@ -68,7 +68,7 @@ func (r *run) childEnded(c *child, o *actor.Outcome, now time.Time) {
 		r.poke()
 	}
 	if r.guard != nil && !c.declared {
-		r.gone = append(r.gone, c.ID())
+		r.gone = append(r.gone, c)
 	}
 }
 

@@ -26,24 +26,24 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 	r.mu.Lock()
 	defer r.release()
 	r.keepLeft(left)
-	if c.attempt != last {
-		r.cameLate(c, last, &res)
-		return nil
+	at := r.follow(c, last, &res, pause)
+	if at == nil {
+		at = r.inherit()
 	}
-	if last == nil {
-		return r.advance(c, time.Now())
-	}
-	r.attemptEnded(c, last, &res, pause)
-	return r.advance(c, res.Ended)
+	return at
 }
 
-// Left has the guard let in who waits for the child, if nobody has done so in between:
-// for that Next has left too little of the stack.
-func (c *child) Left() {
-	if r := c.run; r.expected.Load() {
-		r.mu.Lock()
-		r.unlock()
+// follow returns what the child does next, or nil.
+func (r *run) follow(c *child, last *actor.Attempt, res *actor.Result, pause time.Duration) *actor.Attempt {
+	switch {
+	case c.attempt != last:
+		r.cameLate(c, last, res)
+		return nil
+	case last == nil:
+		return r.advance(c, time.Now())
 	}
+	r.attemptEnded(c, last, res, pause)
+	return r.advance(c, res.Ended)
 }
 
 // gaveUp is the pause of a backoff that wants no further attempt.

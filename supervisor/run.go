@@ -42,23 +42,23 @@ type run struct {
 
 	door  Door  // read only
 	guard Guard // read only; nil without a keeper
-	// expected: the guard has somebody to let in. Set with mu held.
-	expected atomic.Bool
 
 	mu sync.Mutex
 	// All below is guarded by mu.
-	rows     []row       // the slice itself is read only
-	group    *group      // a group restart under way, until its members have ended
-	stop     *stop       // the stop under way; it never goes away again
-	cancels  []cancel    // to be done after mu is released
-	announce bool        // to be ready, after mu is released
-	wanted   bool        // the conductor is to be poked, after mu is released
-	rejected int         // how many had waited at it when it was closed
-	gone     []events.ID // of whom the guard is to be told, see tellGuard
-	started  bool        // the first start is over
-	again    bool        // it ended to make room for the next run
-	over     bool        // the stop is over
-	unready  *child      // started, and its younger siblings wait for it
+	rows     []row          // the slice itself is read only
+	group    *group         // a group restart under way, until its members have ended
+	stop     *stop          // the stop under way; it never goes away again
+	cancels  []cancel       // to be done after mu is released
+	announce bool           // to be ready, after mu is released
+	wanted   bool           // the conductor is to be poked, after mu is released
+	rejected int            // how many had waited at it when it was closed
+	gone     []*child       // of whom the guard is to be told, see admitNext
+	vacant   bool           // a goroutine has nothing to do any more, and can be had by who comes in
+	heir     *actor.Attempt // the one that has got it
+	started  bool           // the first start is over
+	again    bool           // it ended to make room for the next run
+	over     bool           // the stop is over
+	unready  *child         // started, and its younger siblings wait for it
 	window   policy.Window
 
 	names        map[string]*child

@@ -1,8 +1,10 @@
 package boltstore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -14,6 +16,7 @@ type batch struct {
 	s       *Store
 	tx      *bbolt.Tx
 	opened  [buckets]*bbolt.Bucket // those that were needed so far
+	cursors [buckets]*bbolt.Cursor
 	tally   tally
 	stale   []int
 	changed bool  // there is something to commit
@@ -46,7 +49,9 @@ func (b *batch) reset(s *Store, tx *bbolt.Tx) {
 }
 
 // release lets go of what bbolt has made for the transaction.
-func (b *batch) release() { b.tx, b.opened = nil, [buckets]*bbolt.Bucket{} }
+func (b *batch) release() {
+	b.tx, b.opened, b.cursors = nil, [buckets]*bbolt.Bucket{}, [buckets]*bbolt.Cursor{}
+}
 
 func (b *batch) bucket(i bucket) *bbolt.Bucket {
 	if b.opened[i] == nil {
@@ -54,6 +59,32 @@ func (b *batch) bucket(i bucket) *bbolt.Bucket {
 		b.opened[i].FillPercent = fill
 	}
 	return b.opened[i]
+}
+
+// seek finds a key by a cursor that is used again and again: bbolt makes one for each key else.
+func (b *batch) seek(in bucket, key []byte) (c *bbolt.Cursor, value []byte) {
+	if b.cursors[in] == nil {
+		b.cursors[in] = b.bucket(in).Cursor()
+	}
+	c = b.cursors[in]
+	if k, v := c.Seek(key); bytes.Equal(k, key) {
+		return c, v
+	}
+	return nil, nil
+}
+
+// get returns the value of a key, or nil.
+func (b *batch) get(from bucket, key []byte) []byte {
+	_, v := b.seek(from, key)
+	return v
+}
+
+// remove removes a key, if it is there.
+func (b *batch) remove(from bucket, key []byte) error {
+	if c, _ := b.seek(from, key); c != nil {
+		return c.Delete()
+	}
+	return nil
 }
 
 // step makes one step.
@@ -131,10 +162,10 @@ func (b *batch) find(id persist.ID) (g gist, there bool, err error) {
 		return g, false, nil
 	}
 	key := b.id.set(id)
-	v := b.bucket(states).Get(key)
+	v := b.get(states, key)
 	if v == nil {
 		// As it was submitted, or pruned.
-		return g, b.bucket(jobs).Get(key) != nil, nil
+		return g, b.get(jobs, key) != nil, nil
 	}
 	v, err = unseal(states, key, v)
 	if err == nil {
@@ -189,7 +220,7 @@ func (b *batch) revive(p *persist.Step) (fresh bool, err error) {
 	}
 	b.tally.pending++
 	b.tally.past[g.kind]--
-	if err := b.bucket(past).Delete(b.past.set(g.kind, g.seq)); err != nil {
+	if err := b.remove(past, b.past.set(g.kind, g.seq)); err != nil {
 		return false, err
 	}
 	return true, b.putState(&p.State, nil)
@@ -215,7 +246,7 @@ func (b *batch) prune(kind persist.Ending, n int) error {
 		}
 		b.ends = append(b.ends, end{seq, persist.ID(id)})
 	}
-	for _, e := range b.ends {
+	for _, e := range slices.Backward(b.ends) { // the last of a page first, so that none has to move up
 		if err := b.forget(kind, e); err != nil {
 			return err
 		}
@@ -227,16 +258,16 @@ func (b *batch) prune(kind persist.Ending, n int) error {
 
 func (b *batch) forget(kind persist.Ending, e end) error {
 	key := b.id.set(e.id)
-	if b.tally.blobs > 0 && b.bucket(blobs).Get(key) != nil {
-		if err := b.bucket(blobs).Delete(key); err != nil {
+	if b.tally.blobs > 0 && b.get(blobs, key) != nil {
+		if err := b.remove(blobs, key); err != nil {
 			return err
 		}
 		b.tally.blobs--
 	}
 	return errors.Join(
-		b.bucket(past).Delete(b.past.set(kind, e.seq)),
-		b.bucket(states).Delete(key),
-		b.bucket(jobs).Delete(key),
+		b.remove(past, b.past.set(kind, e.seq)),
+		b.remove(states, key),
+		b.remove(jobs, key),
 	)
 }
 

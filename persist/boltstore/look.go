@@ -12,10 +12,24 @@ import (
 
 // Job implements persist.Store.
 func (s *Store) Job(ctx context.Context, id persist.ID) (j *persist.Job, err error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if j = s.ahead.take(id); j != nil {
+		return j, nil
+	}
+	turn, more := s.ahead.begin(id)
+	var found []*persist.Job
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
 		j, err = s.job(tx, id, nil)
+		if more && err == nil {
+			found = s.following(tx, id)
+		}
 		return err
 	})
+	if more {
+		s.ahead.end(turn, found)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -33,6 +33,7 @@ func (s *Store) Settle(ctx context.Context) (committed bool, err error) {
 		return false, nil // there is nothing to find out
 	}
 
+	s.ahead.forget()
 	// Open the file again: what bbolt has in memory is in doubt too. An error of closing
 	// says nothing that is not known.
 	_ = s.detach()

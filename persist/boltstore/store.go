@@ -43,6 +43,8 @@ type Store struct {
 	// doubtful is the serial of the commit of which nobody knows, or zero.
 	doubtful atomic.Uint64
 
+	ahead ahead
+
 	// counting guards figures, and is held for a moment only.
 	counting sync.Mutex
 	figures  Stats
@@ -108,6 +110,7 @@ func (s *Store) Close() error {
 		err = errors.Join(err, s.db.Sync())
 	}
 
+	s.ahead.forget()
 	// The next owner comes with the end of the lock, and its file must stay.
 	removeOwner(s.path)
 	s.closed = true
