@@ -19,9 +19,12 @@ const Label = "task"
 type Parent interface {
 	// Next is called on the actor's own goroutine when an attempt has ended
 	// and returns the attempt to make next, after whatever waiting that takes,
-	// or nil to end the goroutine. When the actor needs its goroutine no more, that
-	// may be an attempt of another one, which has none yet.
+	// or nil to end the goroutine; or Vacant.
 	Next(last *Attempt, res Result) *Attempt
+	// Left is called at once when Next has returned Vacant, with hardly any of the stack in
+	// use. It returns an attempt of another actor, which has no goroutine yet and gets
+	// this one, or nil.
+	Left() *Attempt
 	// Ready tells that an attempt has called Ready, once per attempt.
 	Ready(a *Attempt)
 	// Overdue tells that the context of an attempt has ended by timeout or
@@ -103,15 +106,32 @@ func (a *Actor) Attempt(room *Attempt, number, generation int, now time.Time, st
 	return at
 }
 
+// Vacant is returned by Parent.Next when the actor needs its goroutine no more, and another may.
+var Vacant = new(Attempt)
+
 // Begin starts a goroutine for the actor that makes the attempts from first on.
-func (a *Actor) Begin(first *Attempt) { go live(first) }
+func (a *Actor) Begin(first *Attempt) { go begun(first) }
+
+// begun is the bottom of the goroutine, first of one actor and then of those who take it over.
+func begun(at *Attempt) {
+	for at != nil {
+		a := at.actor
+		if at = a.live(at); at == Vacant {
+			at = a.parent.Left()
+		}
+	}
+}
 
 // Resume starts a goroutine for the actor that begins with the question what
 // follows the attempt last, which is nil before the first.
 func (a *Actor) Resume(last *Attempt, res Result, generation int) {
 	go func() {
 		pprof.SetGoroutineLabels(a.labelled(generation))
-		live(a.parent.Next(last, res))
+		at := a.parent.Next(last, res)
+		if at == Vacant {
+			at = a.parent.Left()
+		}
+		begun(at)
 	}()
 }
 
@@ -154,16 +174,15 @@ func (a *Actor) MarkReady() { a.markReady() }
 // any more.
 func (a *Actor) Resolve(o *Outcome) { a.resolve(o) }
 
-// live makes attempts, those that follow the first, and those of whoever takes the goroutine
-// over.
-func live(at *Attempt) {
-	var a *Actor
-	for at != nil {
-		if a != at.actor {
-			a = at.actor
-			pprof.SetGoroutineLabels(a.labelled(at.Generation()))
-		}
+// live makes the attempts, and returns nil or Vacant. Its frame shall not be there any more when
+// Left is called.
+//
+//go:noinline
+func (a *Actor) live(at *Attempt) *Attempt {
+	pprof.SetGoroutineLabels(a.labelled(at.Generation()))
+	for at != nil && at != Vacant {
 		res := at.run()
 		at = a.parent.Next(at, res)
 	}
+	return at
 }

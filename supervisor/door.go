@@ -190,13 +190,3 @@ func (r *run) admitNext() {
 		}
 	}
 }
-
-// inherit is admitNext on a goroutine that has nothing more to do: the first who is let in gets
-// it, with the stack as it has grown.
-func (r *run) inherit() (heir *actor.Attempt) {
-	r.vacant = true
-	r.admitNext()
-	heir, r.heir = r.heir, nil
-	r.vacant = false
-	return heir
-}

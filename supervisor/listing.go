@@ -253,7 +253,7 @@ func leaving(g actor.Goroutine) bool {
 	if strings.HasPrefix(g.Stack, "runtime.") { // nothing else is in the stack
 		return true
 	}
-	own := strings.Contains(g.Stack, actors+"live") || strings.Contains(g.Stack, actors+"(*Actor).Resume")
+	own := strings.Contains(g.Stack, actors+"begun") || strings.Contains(g.Stack, actors+"(*Actor).Resume")
 	return own && !strings.Contains(g.Stack, actors+"(*Attempt).run")
 }
 

@@ -24,13 +24,25 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 	}
 	r := c.run
 	r.mu.Lock()
-	defer r.release()
 	r.keepLeft(left)
 	at := r.follow(c, last, &res, pause)
-	if at == nil {
-		at = r.inherit()
+	if at == nil && len(r.gone) > 0 {
+		return actor.Vacant // with the lock held, which is for Left
 	}
+	r.release()
 	return at
+}
+
+// Left has the guard let in who waits for the child: for that Next has left too little of the
+// stack. The first of them gets the goroutine, and the stack as it has grown.
+func (c *child) Left() *actor.Attempt {
+	r := c.run
+	defer r.release()
+	r.vacant = true
+	r.admitNext()
+	heir := r.heir
+	r.vacant, r.heir = false, nil
+	return heir
 }
 
 // follow returns what the child does next, or nil.
