@@ -34,7 +34,11 @@ const remarks = `## Where the time goes
   at random means to fetch it, its neighbours and its entry from memory. The line with 1,000 queues pays the same for queues that are short.
 - **Submissions that nobody awaits** before all are made wait for their key, ten at a time, and with them tens of thousands of records that were just written: they are
   fetched again when their turn comes. Those by ` + "`Start`" + ` run at once, and are gone before the next.
-- **A hand-over** is done by the owner that ends, from the bottom of its stack: two KiB are enough for it, and nothing has to be copied.
+- **A hand-over** is done by the owner that ends, from the bottom of its stack, and the next one takes over its goroutine.
+- **Draining** costs each job a child, a JSON document, and in the file two puts, three removals of what is too old, and its share of a commit. Jobs that
+  do nothing are all about to end at any time, and wait for one lock; jobs that do something do not.
+- **A batch** is prepared by its caller, who encodes and hashes each payload, and then planned and put by the writer: one after the other, as one
+  caller has it.
 
 `
 
