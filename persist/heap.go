@@ -59,6 +59,22 @@ func (h *heap) sink(i int, s slot) {
 	h.slots[i] = s
 }
 
+// below calls each for the slots whose keys are below limit, in no order, until it returns false.
+func (h *heap) below(limit int64, each func(slot) bool) {
+	next := []int{0}
+	for len(next) > 0 {
+		i := next[len(next)-1]
+		next = next[:len(next)-1]
+		if i >= len(h.slots) || h.slots[i].key >= limit {
+			continue
+		}
+		if !each(h.slots[i]) {
+			return
+		}
+		next = append(next, 2*i+1, 2*i+2)
+	}
+}
+
 // first returns the first slot that counts, and forgets those before it.
 func (h *heap) first(counts func(slot) bool) (slot, bool) {
 	for len(h.slots) > 0 {

@@ -166,3 +166,35 @@ func TestALaneIsOrderedByPriorityAndThenByID(t *testing.T) {
 		t.Errorf("%d jobs and %d tiers are left", l.n, len(l.tiers))
 	}
 }
+
+func TestAHeapTellsAllBelowALimit(t *testing.T) {
+	const seed = 11
+	r := rand.New(rand.NewPCG(seed, seed))
+	for range 300 {
+		var h heap
+		var keys []int64
+		for range r.IntN(60) {
+			key := r.Int64N(50)
+			h.push(key, nil)
+			keys = append(keys, key)
+		}
+		limit := r.Int64N(55)
+		var want, got []int64
+		for _, key := range keys {
+			if key < limit {
+				want = append(want, key)
+			}
+		}
+		h.below(limit, func(s slot) bool { got = append(got, s.key); return true })
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Fatalf("seed %d: below %d of %v: %v", seed, limit, keys, got)
+		}
+		n := 0
+		h.below(limit, func(slot) bool { n++; return n < 3 })
+		if n != min(3, len(want)) {
+			t.Fatalf("seed %d: told %d of %d, and asked to stop after 3", seed, n, len(want))
+		}
+	}
+}

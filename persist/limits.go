@@ -25,6 +25,9 @@ const (
 	MaxBatch = 10_000
 )
 
+// MaxAhead is how many jobs Wait.Ahead counts at most.
+const MaxAhead = 1000
+
 // The defaults of a queue.
 const (
 	// DefaultWorkers is how many jobs run at a time.

@@ -325,3 +325,30 @@ func TestWhatItMeasuresIsTheTruth(t *testing.T) {
 		same(t, "oldest", r.figure("queue_oldest_ready_seconds"), 60)
 	})
 }
+
+// Who goes before a job is counted as far as it takes to say that there are many.
+func TestWhyCountsNoFurtherThanItMust(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := hang(t, persist.Config{Workers: persist.NoWorkers})
+		r.submit("first")
+		var ids []persist.ID
+		for _, n := range []int{1, persist.MaxAhead - 2, 1, 500} {
+			ins := make([]string, n)
+			results, err := chore.SubmitAll(t.Context(), r.Queue, ins)
+			isError(t, "submit", err, nil)
+			for _, res := range results {
+				ids = append(ids, res.ID)
+			}
+		}
+		same(t, "ahead of the second", r.why(ids[0]).Ahead, 1)
+		same(t, "ahead of the last that is counted", r.why(ids[persist.MaxAhead-2]).Ahead, persist.MaxAhead-1)
+		same(t, "ahead of the last", r.why(ids[len(ids)-1]).Ahead, persist.MaxAhead)
+		last := persist.Wait{Reason: persist.WaitsForTurn, Ahead: persist.MaxAhead}
+		if want := "1000 of its kind or more go before it"; !strings.Contains(last.String(), want) {
+			t.Errorf("%q, want %q", last, want)
+		}
+		urgent := r.submit("urgent", persist.WithPriority(persist.High))
+		same(t, "ahead of an urgent one", r.why(urgent).Ahead, 0)
+		same(t, "ahead of the second then", r.why(ids[0]).Ahead, 2)
+	})
+}

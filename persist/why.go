@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -27,7 +28,8 @@ type Wait struct {
 	Limit int `json:"limit,omitempty"`
 	// Job is the one that it waits for.
 	Job ID `json:"job,omitzero"`
-	// Ahead is how many jobs of its type and group go before it.
+	// Ahead is how many jobs of its type and group go before it; MaxAhead stands for as many
+	// and for more.
 	Ahead int `json:"ahead,omitempty"`
 	// Expires is when it ends as Expired if it has not run by then, if it has a TTL that counts.
 	Expires time.Time `json:"expires,omitzero"`
@@ -175,18 +177,29 @@ func (b *book) whyReady(e *entry, w *Wait) {
 	}
 }
 
-// ahead counts the jobs of a lane that go before one.
+// ahead counts the jobs of a lane that go before one, up to MaxAhead. What it looks at is
+// bounded too: it is asked with the book locked, of lanes with a million jobs.
 func (l *lane) ahead(e *entry) int {
 	before := map[ID]bool{} // who has come back may be there twice
+	looks := 4 * MaxAhead
 	for i := range l.tiers {
 		t := &l.tiers[i]
 		if t.priority > e.priority {
 			break
 		}
-		for _, s := range t.heap.slots {
-			if l.holds(s, t.priority) && (t.priority < e.priority || s.key < int64(e.id)) {
+		limit := int64(e.id)
+		if t.priority < e.priority {
+			limit = math.MaxInt64
+		}
+		t.heap.below(limit, func(s slot) bool {
+			if l.holds(s, t.priority) {
 				before[s.job.id] = true
 			}
+			looks--
+			return looks > 0 && len(before) < MaxAhead
+		})
+		if looks == 0 {
+			return MaxAhead // what does not count any more is as much in the way
 		}
 	}
 	return len(before)
@@ -238,6 +251,9 @@ func (w Wait) String() string {
 func (w Wait) queue() string {
 	if w.Ahead == 0 {
 		return ""
+	}
+	if w.Ahead >= MaxAhead {
+		return fmt.Sprintf("; %d of its kind or more go before it", MaxAhead)
 	}
 	return fmt.Sprintf("; %d of its kind go before it", w.Ahead)
 }
