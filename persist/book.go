@@ -34,6 +34,7 @@ type book struct {
 	path       string // of the queue
 
 	// What is known of one run.
+	run      uint64 // its number: who has another was left behind by it
 	phase    runPhase
 	next     ID
 	jobs     map[ID]*entry
@@ -51,10 +52,11 @@ type book struct {
 	suspects []*entry
 	alone    bool // a suspect runs
 
-	fresh   map[ID]*Record // accepted, and not stored yet
-	inbox   []op           // for the writer
-	asking  int            // of those, submissions that somebody waits for
-	patient bool           // it will be woken
+	about   map[ID]*events.Job // while a commit takes effect: what is known of those that it is about
+	fresh   map[ID]*Record     // accepted, and not stored yet
+	inbox   []op               // for the writer
+	asking  int                // of those, submissions that somebody waits for
+	patient bool               // it will be woken
 	wake    chan struct{}
 	alarm   chan struct{} // the agenda has a new first
 	broken  error         // the last commit failed
@@ -81,6 +83,7 @@ func newBook() *book {
 
 // reset forgets what is known of a run.
 func (b *book) reset() {
+	b.run++
 	b.clock = newClock()
 	b.jobs, b.keys = map[ID]*entry{}, map[Digest]*entry{}
 	b.active = map[ID]*claim{}

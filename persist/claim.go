@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -31,7 +32,8 @@ type claim struct {
 	about    atomic.Pointer[events.Job]
 	progress atomic.Pointer[events.Job] // what was told last
 	state    []any                      // what StateOf finds
-	known    *Job                       // if it need not be read
+	fresh    *Record                    // of a job that was accepted and is not stored yet
+	stands   State                      // how that stands
 	record   *Job                       // once it is read
 
 	// What the handler's goroutine leaves for who looks after its end.
@@ -72,7 +74,9 @@ func (c *claim) Run(ctx context.Context) error {
 		return err
 	}
 	c.record = job
-	c.about.Store(aboutRecord(&job.Record, c.about.Load().Domain, job.State.Priority, c.attempt))
+	about := aboutRecord(&job.Record, c.about.Load().Domain, job.State.Priority, c.attempt)
+	about.Type = c.about.Load().Type // which may be its new name
+	c.about.Store(about)
 	c.publish(events.JobStarted, func(e *events.Event) { e.Elapsed = c.waited })
 	err = c.q.chain(context.WithValue(ctx, claimKey{}, c), job, func(ctx context.Context) error {
 		return c.run(ctx, c.codec, job.Payload)
@@ -99,8 +103,10 @@ func (c *claim) read(ctx context.Context) (*Job, error) {
 	if store == nil {
 		return nil, ErrClosed
 	}
-	if c.known != nil {
-		return c.known, nil
+	if r := c.fresh; r != nil { // the handler may write to what it is given
+		j := &Job{Record: *r, State: c.stands}
+		j.Tags, j.Payload = slices.Clone(r.Tags), slices.Clone(r.Payload)
+		return j, nil
 	}
 	return (*store).Job(ctx, c.job.id)
 }
@@ -135,15 +141,16 @@ func (c *claim) report(err error) error {
 func (c *claim) over(res actor.Result) {
 	defer c.leave()
 	v := &c.v
+	overran := res.Exit == policy.TimedOut || res.Exit == policy.Stalled
 	switch {
-	case v.snooze, v.cancel:
+	case v.cancel, v.snooze && !overran:
 		v.exit = policy.Failed
 		return
-	case c.late && (res.Exit == policy.Stopped || res.Exit == policy.TimedOut || res.Exit == policy.Stalled):
+	case c.late && (res.Exit == policy.Stopped || overran):
 		v.exit = policy.Succeeded // else a helper has failed
 		return
 	}
-	v.exit, v.after, v.asked, v.err = res.Exit, res.After, res.HasAfter, res.Err
+	v.exit, v.after, v.asked, v.err, v.snooze = res.Exit, res.After, res.HasAfter, res.Err, false
 	v.read()
 	if v.exit.IsFailure() && !v.asked && c.rules.Backoff.Custom != nil {
 		v.after, v.asked = c.askBackoff(), true

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
 )
@@ -17,10 +18,12 @@ func (w *writer) commitSteps(ctx context.Context, c *commit) error {
 		}
 		w.unsettled = false
 	}
+	began := time.Now()
 	err := unharmed(func() (err error) {
 		c.stale, err = w.store.Commit(ctx, c.steps)
 		return err
 	})
+	c.stored = time.Since(began)
 	if !errors.Is(err, ErrUnknown) {
 		return err
 	}
@@ -30,6 +33,7 @@ func (w *writer) commitSteps(ctx context.Context, c *commit) error {
 		committed, settleErr := w.settle(ctx)
 		switch {
 		case settleErr == nil && committed:
+			c.stored = 0 // it says nothing of the next
 			return nil
 		case settleErr == nil:
 			return err

@@ -57,6 +57,7 @@ type more struct {
 	expires  instant
 	pause    time.Duration
 	last     *Failure
+	putOff   bool // after a failure: it waits since it wanted to, and not for a retry
 	verdict  Ending
 	by       ID // whose verdict it is, if it was superseded
 	crashes  int

@@ -125,17 +125,27 @@ func (e *KeyError) Error() string { return fmt.Sprintf("%v: job %d", ErrKeyHeld,
 // Unwrap returns ErrKeyHeld.
 func (e *KeyError) Unwrap() error { return ErrKeyHeld }
 
-// LostError means: the queue has stopped without having been able to store what follows from
-// attempts that had ended. They will be made again.
+// LostError means: the queue has stopped without having been able to store all that it owed.
 type LostError struct {
-	// Count is how many there are.
+	// Count is how many attempts have ended without that being stored. They will be made
+	// again.
 	Count int
+	// Submissions is how many Relaxed submissions were accepted and are lost.
+	Submissions int
 	// Err is why.
 	Err error
 }
 
 func (e *LostError) Error() string {
-	return fmt.Sprintf("the ends of %d attempts could not be stored: %v", e.Count, e.Err)
+	text := fmt.Sprintf("the ends of %d attempts could not be stored", e.Count)
+	switch {
+	case e.Submissions == 0:
+	case e.Count == 0:
+		text = fmt.Sprintf("%d relaxed submissions could not be stored", e.Submissions)
+	default:
+		text = fmt.Sprintf("the ends of %d attempts and %d relaxed submissions could not be stored", e.Count, e.Submissions)
+	}
+	return fmt.Sprintf("%s: %v", text, e.Err)
 }
 
 // Unwrap returns why.

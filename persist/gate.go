@@ -2,7 +2,6 @@ package persist
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -36,6 +35,9 @@ func (g *gate) Left(k supervisor.Candidate) (more bool) {
 	b := g.q.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.has(c) {
+		return false
+	}
 	b.giveBack(c.job)
 	v, givenUp := c.outcome()
 	if givenUp && c.lost == events.ReasonSuperseded { // which is durable, and another waits for it
@@ -51,6 +53,9 @@ func (g *gate) Left(k supervisor.Candidate) (more bool) {
 	b.settle(c, &v)
 	return !g.closed
 }
+
+// has reports whether a claim is one of this run of the queue, and in force.
+func (b *book) has(c *claim) bool { return b.jobs[c.job.id] == c.job && c.job.claim == c }
 
 // Next lets in who may run.
 func (g *gate) Next() {
@@ -83,13 +88,15 @@ func (g *gate) claim() *claim {
 		}
 		c := g.q.claimOf(g, e)
 		if !b.cautious {
-			b.take(e, running)
-			c.fence = e.fence
+			if b.take(e, running) {
+				b.enqueue(&noteOp{job: e})
+			}
+			b.begun(c)
 			b.active[e.id] = c
 			return c
 		}
 		b.take(e, claiming)
-		c.fence = e.fence
+		b.begun(c)
 		b.enqueue(&claimOp{claim: c})
 	}
 }
@@ -128,10 +135,14 @@ func (g *gate) start(c *claim) error {
 		return err
 	}
 	c.task = task
-	if c.stored && !g.q.book.begin(c) {
-		return supervisor.ErrStopping
+	err = supervisor.ErrStopping
+	if !c.stored || g.q.book.begin(c) {
+		err = task.Enter()
 	}
-	return task.Enter()
+	if err != nil {
+		c.task = supervisor.Candidate{} // there is nobody to be told to stop
+	}
+	return err
 }
 
 // begin takes note that a job runs whose claim is durable, and says whether it is to.
@@ -171,12 +182,16 @@ func (q *Queue) claimOf(g *gate, e *entry) *claim {
 		c.state = append(c.state, d.State...)
 	}
 	c.state = append(c.state, b.state...)
-	if r := b.fresh[e.id]; r != nil {
-		c.known = &Job{Record: *r, State: e.state(&b.clock)}
-		c.known.Tags, c.known.Payload = slices.Clone(r.Tags), slices.Clone(r.Payload)
-	}
 	e.claim = c
 	return c
+}
+
+// begun takes down how the job of a claim stands, which has its place by now.
+func (b *book) begun(c *claim) {
+	c.fence = c.job.fence
+	if c.fresh = b.fresh[c.job.id]; c.fresh != nil {
+		c.stands = c.job.state(&b.clock)
+	}
 }
 
 // settle decides what follows an attempt, and hands it to the writer. It is called with the

@@ -3,10 +3,12 @@ package persist
 import "slices"
 
 // gather takes what was handed in, as much as one commit is for.
-func (w *writer) gather() []op {
-	b := w.q.book
-	b.mu.Lock()
-	defer b.mu.Unlock()
+func (w *writer) gather() (ops []op, mine bool) {
+	mine = w.locked(func() { ops = w.q.book.gather() })
+	return ops, mine
+}
+
+func (b *book) gather() []op {
 	n, steps, bytes := 0, 0, 0
 	for _, o := range b.inbox {
 		s, size := weight(o)

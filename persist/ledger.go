@@ -30,6 +30,7 @@ func (l *ledger) Run(ctx context.Context) (err error) {
 	q, b := (*Queue)(l), l.book
 	b.mu.Lock()
 	b.reset()
+	run := b.run
 	if info, ok := actor.FromContext(ctx); ok {
 		b.watch, b.path = supervisor.FromContext(ctx).Bus(), strings.TrimSuffix(info.Path, "/ledger")
 	}
@@ -37,8 +38,10 @@ func (l *ledger) Run(ctx context.Context) (err error) {
 	b.mu.Unlock()
 	defer func() {
 		b.mu.Lock()
-		q.enterPhase(notRunning)
-		b.mu.Unlock()
+		defer b.mu.Unlock()
+		if b.run == run { // else it was left behind
+			q.enterPhase(notRunning)
+		}
 	}()
 
 	store, err := q.cfg.Store.Open(ctx)
@@ -46,13 +49,17 @@ func (l *ledger) Run(ctx context.Context) (err error) {
 		return actor.Fatal(err) // whether to try again is for who runs the queue
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	if err := l.recover(ctx, store); err != nil {
+	if err := l.recover(ctx, store, run); err != nil {
 		return actor.Fatal(err)
 	}
-	l.store.Store(&store)
-	defer l.store.Store(nil)
 
 	b.mu.Lock()
+	if b.run != run {
+		b.mu.Unlock()
+		return ErrNotRunning
+	}
+	l.store.Store(&store)
+	defer l.store.CompareAndSwap(&store, nil)
 	q.enterPhase(inService)
 	for _, k := range b.kinds {
 		if k.run == nil && k.count[Ready] > 0 {
@@ -61,12 +68,12 @@ func (l *ledger) Run(ctx context.Context) (err error) {
 	}
 	b.mu.Unlock()
 	actor.Ready(ctx)
-	w := writer{q: q, store: store}
-	return w.run(ctx)
+	w := writer{q: q, run: run, store: store}
+	return w.loop(ctx)
 }
 
 // recover makes the book of what is in the store.
-func (l *ledger) recover(ctx context.Context, store Store) error {
+func (l *ledger) recover(ctx context.Context, store Store, run uint64) error {
 	q, b := (*Queue)(l), l.book
 	began := time.Now()
 	var claimed []*entry
@@ -75,6 +82,9 @@ func (l *ledger) recover(ctx context.Context, store Store) error {
 	r, err := store.Recover(ctx, func(j *Job) error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
+		if b.run != run {
+			return ErrNotRunning
+		}
 		if len(room) == 0 {
 			room = make([]entry, entryRoom)
 		}
@@ -99,6 +109,10 @@ func (l *ledger) recover(ctx context.Context, store Store) error {
 		return err
 	}
 	b.mu.Lock()
+	if b.run != run {
+		b.mu.Unlock()
+		return ErrNotRunning
+	}
 	b.next, b.past = r.Next, r.Past
 	steps := b.suspectAll(claimed, r.Clean, q.cfg.Crashes)
 	decided := b.decided()
@@ -117,7 +131,15 @@ func (l *ledger) recover(ctx context.Context, store Store) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.run != run {
+		return ErrNotRunning
+	}
 	b.publish(events.StoreOpened, func(e *events.Event) { e.Elapsed, e.Count = time.Since(began), uint64(found) })
+	for kind := range b.past {
+		if q.excess(Ending(kind), 0) > 0 {
+			b.enqueue(&pruneOp{q: q, kind: Ending(kind)})
+		}
+	}
 	for _, e := range decided {
 		b.past[e.more.verdict]++
 		b.counts.ended[e.more.verdict]++

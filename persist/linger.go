@@ -7,50 +7,55 @@ import (
 
 // linger is how the writer lets those come who were answered by the last commit: on a slow disk
 // they would miss the next one by a moment, and half of them would always wait for the other half.
-// Nobody is waited for who comes alone, nor where commits are quick.
+// Nobody is waited for where commits are quick, nor after one who came alone.
 type linger struct {
 	expected int           // callers, if all come again
-	bound    time.Duration // how long they are waited for, 0 for not at all
+	bound    time.Duration // how long they are waited for, once; 0 for not at all
 	vain     int           // how many commits not to wait before, since most did not come
 }
 
 const (
 	// slowCommit is from when on it is worth it.
 	slowCommit = 2 * time.Millisecond
-	// lingerShare is which part of the time of the last commit is given at most.
+	// lingerShare is which part of the time of the last commit is given at most, and maxLinger
+	// how much in any case.
 	lingerShare = 4
+	maxLinger   = 10 * time.Millisecond
 	// lingerAgain is after how many commits it is tried again when it was in vain.
 	lingerAgain = 8
 )
 
-// after decides what to do after a commit for so many callers, while which others came.
+// after decides what to do after a commit for so many callers, while which others came. Took is
+// zero if it has failed.
 func (l linger) after(callers, came int, took time.Duration) linger {
 	next := linger{expected: callers + came, vain: max(l.vain-1, 0)}
 	if next.vain == 0 && callers > 0 && next.expected > 1 && took >= slowCommit {
-		next.bound = took / lingerShare
+		next.bound = min(took/lingerShare, maxLinger)
 	}
 	return next
 }
 
-// linger waits for those who are expected.
+// linger waits for those who are expected, or until there is enough for a commit anyway.
 func (w *writer) linger(ctx context.Context) {
-	if w.patience.bound == 0 {
+	bound := w.patience.bound
+	if bound == 0 {
 		return
 	}
-	timer := time.NewTimer(w.patience.bound)
+	w.patience.bound = 0
+	timer := time.NewTimer(bound)
 	defer timer.Stop()
 	b := w.q.book
 	for {
 		b.mu.Lock()
-		there := b.asking
+		there, enough := b.asking, len(b.inbox) >= maxSteps
 		b.mu.Unlock()
-		if there >= w.patience.expected {
+		if there >= w.patience.expected || enough {
 			return
 		}
 		select {
 		case <-b.wake:
 		case <-timer.C:
-			if there < w.patience.expected/2 {
+			if there <= w.patience.expected/2 {
 				w.patience.vain = lingerAgain
 			}
 			return
@@ -60,10 +65,10 @@ func (w *writer) linger(ctx context.Context) {
 	}
 }
 
-// asking counts those who wait for what they have submitted.
+// asking counts those who wait for what they have submitted. It is called with the book locked.
 func asking(ops []op) (n int) {
 	for _, o := range ops {
-		if s, ok := o.(*submitOp); ok && s.steps == nil {
+		if s, ok := o.(*submitOp); ok && s.steps == nil && !s.withdrawn {
 			n++
 		}
 	}

@@ -33,6 +33,9 @@ type commit struct {
 	revivals [DependencyFailed + 1]int // by how they had ended
 
 	revived map[Digest]bool // keys of jobs that may turn out to be forgotten
+
+	strangers []ID // jobs that events will be about, of which the book has no texts
+	about     map[ID]*events.Job
 }
 
 func (c *commit) insert(r *Record) {
@@ -76,6 +79,7 @@ type insertion struct {
 	ahead  *entry // is waited for
 	joined *entry // has got another priority
 	was    Priority
+	now    Priority
 	old    *entry // the follower of ahead before
 }
 
@@ -192,7 +196,7 @@ func (in *insertion) join(b *book, c *commit, e *entry, p Priority) Result {
 	if p >= e.priority {
 		return Result{Kind: Duplicate, ID: e.id}
 	}
-	in.joined, in.was = e, e.priority
+	in.joined, in.was, in.now = e, e.priority, p
 	b.prioritise(e, p)
 	c.amend(b, e)
 	return Result{Kind: Upgraded, ID: e.id}
@@ -245,7 +249,7 @@ func (o *submitOp) done(b *book, c *commit) {
 		}
 		return
 	}
-	inserted := 0
+	var inserted []*entry
 	for i := range o.plans {
 		in := &o.plans[i]
 		for _, e := range in.gone {
@@ -254,7 +258,9 @@ func (o *submitOp) done(b *book, c *commit) {
 			b.counts.ended[Superseded]++
 		}
 		if e := in.job; e != nil {
-			inserted++
+			if o.batch {
+				inserted = append(inserted, e)
+			}
 			b.tellSubmitted(e, &o.subs[i].record, c.now)
 			if e.place == arriving {
 				b.settleIn(e)
@@ -299,7 +305,7 @@ func (in *insertion) undo(b *book) {
 	if e := in.busy; e != nil {
 		e.more.verdict, e.more.by = 0, 0
 	}
-	if e := in.joined; e != nil && e.place != gone {
+	if e := in.joined; e != nil && e.place != gone && e.priority == in.now { // else it has got a higher one since
 		b.prioritise(e, in.was)
 	}
 	if e := in.job; e != nil {

@@ -58,7 +58,7 @@ func (o *settleOp) plan(b *book, c *commit) {
 		}
 		o.move, o.end = endNow, d
 	}
-	if o.v.text != "" && o.v.exit.IsFailure() && o.end != Completed {
+	if o.v.exit.IsFailure() && o.end != Completed && (o.v.text != "" || !o.v.snooze && !o.v.cancel) {
 		e.extend().last = &Failure{At: c.now, Attempt: int(e.attempts), Exit: o.v.exit, Text: o.v.text}
 	}
 	if o.move == endNow {
@@ -90,6 +90,9 @@ func (o *settleOp) done(b *book, c *commit) {
 		e.when = 0
 	}
 	e.absolute = false
+	if e.more != nil {
+		e.more.putOff = o.move == putOff
+	}
 	b.tellAgain(o, c.now)
 	e.claim = nil
 	if e.more != nil && e.more.verdict != 0 { // decided meanwhile
@@ -130,6 +133,20 @@ func (o *claimOp) done(b *book, c *commit) {
 }
 
 func (o *claimOp) undone(b *book, _ error) bool { return true }
+
+// noteOp stores what is to be known of a job after a crash: when it expires, which its first
+// attempt has decided. Nobody waits for that.
+type noteOp struct{ job *entry }
+
+func (o *noteOp) plan(b *book, c *commit) {
+	if e := o.job; b.jobs[e.id] == e {
+		c.amend(b, e)
+	}
+}
+
+func (o *noteOp) done(*book, *commit) {}
+
+func (o *noteOp) undone(*book, error) bool { return false } // the next that is stored of it says so too
 
 // cancelOp ends a job, or tells it to end.
 type cancelOp struct {
@@ -297,7 +314,7 @@ func (o *reviveOp) done(b *book, c *commit) {
 		b.revivals++
 		b.past[o.job.End.Kind]--
 		b.settleIn(o.entry)
-		b.tell(events.JobRevived, o.entry, func(*events.Event) {})
+		b.tell(events.JobRevived, o.entry, func(x *events.Event) { x.Job = o.entry.stand(aboutRecord(&o.job.Record, "", 0, 0)) })
 	}
 	o.reply <- o.err
 }

@@ -79,8 +79,9 @@ func (b *book) suspect() *entry {
 	return nil
 }
 
-// take gives a job a place.
-func (b *book) take(e *entry, to place) {
+// take gives a job a place. It says whether something follows from this that has to be known
+// after a crash.
+func (b *book) take(e *entry, to place) (noted bool) {
 	since := e.when
 	b.move(e, to, since)
 	e.fence++
@@ -94,7 +95,9 @@ func (b *book) take(e *entry, to place) {
 	}
 	if x := e.more; x != nil && x.ttl > 0 && x.ttlFrom == TTLFromFirstAttempt && x.expires == 0 {
 		x.expires = b.clock.after(x.ttl)
+		return true
 	}
+	return false
 }
 
 // giveBack frees the place that a job had among the workers.

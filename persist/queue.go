@@ -21,8 +21,10 @@ type Queue struct {
 	store   atomic.Pointer[Store] // while it is open
 	head    *supervisor.Supervisor
 	workers *supervisor.Supervisor
-	lost    atomic.Pointer[LostError] // what the last run could not store
-	opened  chan struct{}             // guarded by book.mu; closed when the run's phase changes
+	opened  chan struct{} // guarded by book.mu; closed when the run's phase changes
+
+	lost     atomic.Pointer[LostError] // what the last run could not store
+	hopeless atomic.Pointer[error]     // why it has ended, if it is of no use to run it again
 }
 
 // New returns a queue that does not run. A configuration that cannot be used is refused by
@@ -33,15 +35,17 @@ func New(cfg Config) *Queue {
 		q.invalid = q.learn()
 	}
 	q.workers = supervisor.NewGuarded(supervisor.Config{LameDuck: q.cfg.Drain, Around: []actor.Around{aroundClaim}}, (*keeper)(q))
-	family := q.cfg.Supervisor
-	family.Name = q.cfg.Name
-	family.Strategy = supervisor.RestForOne
-	family.Children = []actor.Spec{
-		{Name: "ledger", Task: (*ledger)(q), AwaitReady: true, StartTimeout: policy.Forever, OnGiveUp: policy.GiveUpEscalate, NoPermit: true},
-		q.workers.Spec("workers"),
-		{Name: "clock", Task: (*sweeper)(q), NoPermit: true}, // the last: the first that it does is to have the workers begin
-	}
-	q.head = supervisor.New(family)
+	of := &q.cfg.Supervisor
+	q.head = supervisor.New(supervisor.Config{
+		Name: q.cfg.Name, Strategy: supervisor.RestForOne,
+		Bus: of.Bus, Subscribers: of.Subscribers, Around: of.Around, Logger: of.Logger, Intensity: of.Intensity,
+		StopTimeout: of.StopTimeout, Concurrency: of.Concurrency,
+		Children: []actor.Spec{
+			{Name: "ledger", Task: (*ledger)(q), AwaitReady: true, StartTimeout: policy.Forever, OnGiveUp: policy.GiveUpEscalate, NoPermit: true},
+			q.workers.Spec("workers"),
+			{Name: "clock", Task: (*sweeper)(q), NoPermit: true}, // the last: the first that it does is to have the workers begin
+		},
+	})
 	return q
 }
 
@@ -76,11 +80,16 @@ func (q *Queue) Run(ctx context.Context) error {
 		return actor.Fatal(err)
 	}
 	q.lost.Store(nil)
+	q.hopeless.Store(nil)
 	err := q.head.Run(ctx)
+	if !errors.Is(err, supervisor.ErrRunning) {
+		q.leaveBehind()
+	}
 	if lost := q.lost.Load(); lost != nil {
 		err = errors.Join(err, lost)
 	}
 	if hopeless(err) {
+		q.hopeless.Store(&err)
 		return actor.Fatal(err)
 	}
 	return err
@@ -94,8 +103,35 @@ func hopeless(err error) bool {
 	return errors.As(err, &locked) || errors.As(err, &format) || errors.As(err, &corrupt) || errors.Is(err, ErrReadOnly)
 }
 
-// WaitReady returns nil when the queue runs, as Supervisor.WaitReady does.
-func (q *Queue) WaitReady(ctx context.Context) error { return q.head.WaitReady(ctx) }
+// WaitReady returns nil when the queue runs, as Supervisor.WaitReady does. After a run that has
+// ended with an error of the store that no supervisor retries it returns that error.
+func (q *Queue) WaitReady(ctx context.Context) error {
+	if err := q.Validate(); err != nil {
+		return err
+	}
+	if err := q.hopeless.Load(); err != nil {
+		return *err
+	}
+	err := q.head.WaitReady(ctx)
+	if why := q.hopeless.Load(); err != nil && why != nil {
+		return *why
+	}
+	return err
+}
+
+// leaveBehind ends the run of the book, should the ledger hang in its store and not have done so:
+// nobody shall wait for it, and what it does at last concerns nobody.
+func (q *Queue) leaveBehind() {
+	b := q.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.phase == notRunning {
+		return
+	}
+	b.run++
+	q.store.Store(nil)
+	q.enterPhase(notRunning)
+}
 
 // enterPhase says how far a run has come. It is called with the book locked.
 func (q *Queue) enterPhase(p runPhase) {

@@ -203,6 +203,7 @@ func (q *Queue) hand(ctx context.Context, o *submitOp) error {
 	b.mu.Lock()
 	if !o.planned {
 		o.withdrawn = true
+		b.asking = max(b.asking-1, 0)
 		b.mu.Unlock()
 		return context.Cause(ctx)
 	}

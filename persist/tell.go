@@ -36,6 +36,9 @@ func (b *book) describe(e *entry) *events.Job {
 	if e.claim != nil {
 		return e.claim.about.Load()
 	}
+	if j := b.introduced(e); j != nil {
+		return j
+	}
 	j := &events.Job{
 		ID: uint64(e.id), Type: e.kind.name, Domain: e.kind.domain.name, Priority: uint8(e.priority), Attempt: int(e.attempts),
 	}
@@ -52,6 +55,7 @@ func (b *book) tellSubmitted(e *entry, r *Record, now time.Time) {
 	}
 	b.publish(events.JobSubmitted, func(x *events.Event) {
 		x.Job = aboutRecord(r, e.kind.domain.name, e.priority, 0)
+		x.Job.Type = e.kind.name
 		if !r.RunAt.IsZero() {
 			x.Delay = max(r.RunAt.Sub(now), 0)
 		}
@@ -75,8 +79,24 @@ func (b *book) tellUnknown(k *kind) {
 	})
 }
 
-func (b *book) tellBatch(inserted int, now time.Time) {
-	b.publish(events.BatchSubmitted, func(x *events.Event) { x.At, x.Count = now, uint64(inserted) })
+// tellBatch tells of the new jobs of a batch, if there are any.
+func (b *book) tellBatch(jobs []*entry, now time.Time) {
+	if len(jobs) == 0 {
+		return
+	}
+	k := jobs[0].kind
+	for _, e := range jobs {
+		if e.kind != k {
+			k = nil
+			break
+		}
+	}
+	b.publish(events.BatchSubmitted, func(x *events.Event) {
+		x.At, x.Count = now, uint64(len(jobs))
+		if k != nil {
+			x.Job = &events.Job{Type: k.name, Domain: k.domain.name}
+		}
+	})
 }
 
 // tellEnd tells of the end of a job.

@@ -134,7 +134,7 @@ func (b *book) why(e *entry) Wait {
 		}
 	case delayed:
 		w.Reason, w.Until = WaitsForTime, b.clock.wall(e.when)
-		if e.failures > 0 {
+		if e.failures > 0 && !x.putOff {
 			w.Reason = WaitsForRetry
 		}
 	case blocked:

@@ -13,6 +13,7 @@ import (
 // nobody waits who comes alone, and many who come together share one commit.
 type writer struct {
 	q     *Queue
+	run   uint64 // of the book
 	store Store
 	kept  []op // what could not be stored, and has to be
 	pause time.Duration
@@ -23,15 +24,31 @@ type writer struct {
 	unsettled bool
 }
 
-// run commits until ctx ends, and then what is left. The end of ctx does not break off what is
+// locked calls f with the book locked. If the book is that of another run by now, the writer was
+// left behind: it has nothing to say any more, and f is not called.
+func (w *writer) locked(f func()) (mine bool) {
+	b := w.q.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.run != w.run {
+		return false
+	}
+	f()
+	return true
+}
+
+// loop commits until ctx ends, and then what is left. The end of ctx does not break off what is
 // being stored; what is not stored finishWithin then is not.
-func (w *writer) run(ctx context.Context) error {
+func (w *writer) loop(ctx context.Context) error {
 	bounded, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishWithin, cancel) })()
 	for ctx.Err() == nil {
 		w.linger(ctx)
-		ops := w.gather()
+		ops, mine := w.gather()
+		if !mine {
+			return ErrNotRunning
+		}
 		if len(ops) > 0 {
 			w.write(bounded, ops)
 			continue
@@ -51,16 +68,16 @@ func (w *writer) run(ctx context.Context) error {
 
 // finish takes nothing in any more, and stores what was handed in before.
 func (w *writer) finish(ctx context.Context) error {
-	b := w.q.book
-	b.mu.Lock()
-	w.q.enterPhase(closing)
-	b.mu.Unlock()
+	w.locked(func() { w.q.enterPhase(closing) })
 	for {
-		ops := w.gather()
+		ops, mine := w.gather()
+		if !mine {
+			return ErrNotRunning
+		}
 		if len(ops) == 0 && len(w.kept) == 0 {
 			return nil
 		}
-		if ctx.Err() != nil || errors.Is(b.trouble(), ErrClosed) {
+		if ctx.Err() != nil || errors.Is(w.q.book.trouble(), ErrClosed) {
 			return w.giveUp(ops)
 		}
 		if len(w.kept) > 0 {
@@ -76,27 +93,28 @@ const finishWithin = 8 * time.Second
 
 // giveUp tells those that wait that nothing comes of it.
 func (w *writer) giveUp(ops []op) error {
-	b := w.q.book
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	lost := 0
-	for _, o := range append(ops, b.inbox...) {
-		if o.undone(b, ErrClosing) {
-			w.kept = append(w.kept, o)
+	err := &LostError{}
+	w.locked(func() {
+		b := w.q.book
+		for _, o := range append(ops, b.inbox...) {
+			if o.undone(b, ErrClosing) {
+				w.kept = append(w.kept, o)
+			}
 		}
-	}
-	b.inbox = nil
-	for _, o := range w.kept { // who has not begun, or has expired, is as it was
-		switch o.(type) {
-		case *claimOp, *expireOp:
-		default:
-			lost++
+		b.inbox = nil
+		err.Err = b.broken
+		for _, o := range w.kept { // who has not begun, or has expired, is as it was
+			switch o := o.(type) {
+			case *submitOp:
+				err.Submissions += len(o.steps)
+			case *settleOp:
+				err.Count++
+			}
 		}
-	}
-	if lost == 0 {
+	})
+	if err.Count+err.Submissions == 0 {
 		return nil
 	}
-	err := &LostError{Count: lost, Err: b.broken}
 	w.q.lost.Store(err)
 	return err
 }
@@ -124,17 +142,16 @@ func (w *writer) relieve(ctx context.Context, err error) {
 	if !errors.Is(err, ErrFull) {
 		return
 	}
-	b := w.q.book
 	var ends, rest []op
-	b.mu.Lock()
-	for _, o := range w.kept {
-		if s, ok := o.(*settleOp); ok && b.fresh[s.job.id] == nil {
-			ends = append(ends, o)
-		} else {
-			rest = append(rest, o)
+	w.locked(func() {
+		for _, o := range w.kept {
+			if s, ok := o.(*settleOp); ok && w.q.book.fresh[s.job.id] == nil {
+				ends = append(ends, o)
+			} else {
+				rest = append(rest, o)
+			}
 		}
-	}
-	b.mu.Unlock()
+	})
 	if len(ends) == 0 || len(rest) == 0 {
 		return
 	}
@@ -152,45 +169,58 @@ func (b *book) trouble() error {
 
 // refuse fails what can be, and keeps the rest, without having tried.
 func (w *writer) refuse(ops []op, err error) {
-	b := w.q.book
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, o := range ops {
-		if o.undone(b, err) {
-			w.kept = append(w.kept, o)
+	w.locked(func() {
+		for _, o := range ops {
+			if o.undone(w.q.book, err) {
+				w.kept = append(w.kept, o)
+			}
 		}
-	}
+	})
 }
 
 // commit stores ops together, and has them take effect.
 func (w *writer) commit(ctx context.Context, ops []op) error {
 	b := w.q.book
 	c := &commit{now: time.Now(), steps: w.steps[:0]}
-	callers := asking(ops)
+	callers := 0
 	prepare(ops)
-	b.do(func() {
+	mine := w.locked(func() {
 		w.plan(c, ops)
 		w.prune(c)
+		callers = asking(c.ops)
+		b.asking += asking(c.later)
+		w.notice(c)
 	})
+	if !mine {
+		return ErrNotRunning
+	}
+	w.acquaint(ctx, c)
 
 	var err error
 	if len(c.steps) > 0 {
-		began := time.Now()
 		err = w.commitSteps(ctx, c)
-		c.stored = time.Since(began)
+		for errors.Is(err, ErrFull) && w.shed(ctx) {
+			err = w.commitSteps(ctx, c)
+		}
 		if err != nil && ctx.Err() != nil && !errors.Is(err, ErrUnknown) {
 			err = fmt.Errorf("%w: %w", ErrClosing, err)
 		}
 	}
 
-	b.do(func() {
-		w.patience = w.patience.after(callers, b.asking, c.stored)
+	mine = w.locked(func() {
+		b.about = c.about
 		if err == nil {
+			w.patience = w.patience.after(callers, b.asking, c.stored)
 			w.done(c)
 		} else {
+			w.patience = linger{}
 			w.undone(c, err)
 		}
+		b.about = nil
 	})
+	if !mine {
+		return ErrNotRunning
+	}
 	for _, f := range c.after {
 		f()
 	}
@@ -203,14 +233,6 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 		w.sleep(ctx) // what they wait for could not be stored
 	}
 	return err
-}
-
-// do calls f with the book locked, and unlocks it even if f panics: then the ledger has failed,
-// and is run again.
-func (b *book) do(f func()) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	f()
 }
 
 // prepare calls what may call a user's code.
@@ -238,45 +260,16 @@ func (w *writer) plan(c *commit, ops []op) {
 	}
 }
 
-// maxSlack is how many more jobs that have ended may be kept than asked for, so that not every
-// commit has to forget one: that would be pages in other places of a file.
-const maxSlack = 100
-
-// prune forgets the oldest of what has ended, when there are some too many.
-func (w *writer) prune(c *commit) {
-	b := w.q.book
-	var added [DependencyFailed + 1]int
-	for i := range c.steps {
-		if c.steps[i].Verb == Resolve {
-			added[c.steps[i].End.Kind]++
-		}
-	}
-	for kind, n := range added {
-		if n == 0 {
-			continue
-		}
-		keep := w.q.cfg.History
-		if Ending(kind) == DeadLetter {
-			keep = w.q.cfg.DeadLetters
-		}
-		slack := min(keep/100, maxSlack)
-		if excess := b.past[kind] + n - c.revivals[kind] - keep; excess > slack {
-			c.steps = append(c.steps, Step{Verb: Prune, Kind: Ending(kind), Count: min(excess, 2*n+slack)})
-		}
-	}
-}
-
 // tellUnknown lets those go that wait, since it may take long.
 func (w *writer) tellUnknown(c *commit, err error) {
-	b := w.q.book
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, o := range c.ops {
-		if s, ok := o.(*submitOp); ok && !s.withdrawn && s.steps == nil {
-			s.reply <- err
-			s.reply = make(chan error, 1) // for what is said later
+	w.locked(func() {
+		for _, o := range c.ops {
+			if s, ok := o.(*submitOp); ok && !s.withdrawn && s.steps == nil {
+				s.reply <- err
+				s.reply = make(chan error, 1) // for what is said later
+			}
 		}
-	}
+	})
 }
 
 // done has what is durable take effect.
@@ -297,8 +290,7 @@ func (w *writer) done(c *commit) {
 		case Resolve:
 			b.past[s.End.Kind]++
 		case Prune:
-			b.past[s.Kind] = max(b.past[s.Kind]-s.Count, 0)
-			b.counts.pruned += uint64(s.Count)
+			b.pruned(s)
 		}
 	}
 	for _, o := range c.ops {
@@ -319,11 +311,7 @@ func (w *writer) undone(c *commit, err error) {
 	}
 }
 
-func (w *writer) failed(c *commit, err error) {
-	w.q.book.mu.Lock()
-	defer w.q.book.mu.Unlock()
-	w.failedLocked(c, err)
-}
+func (w *writer) failed(c *commit, err error) { w.locked(func() { w.failedLocked(c, err) }) }
 
 func (w *writer) failedLocked(c *commit, err error) {
 	b := w.q.book

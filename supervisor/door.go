@@ -178,8 +178,8 @@ func (r *run) closeDoor() {
 func (r *run) admitNext() {
 	for len(r.gone) > 0 {
 		more := false
-		for _, c := range r.gone {
-			if r.guard.Left(Candidate{c}) {
+		for i := 0; i < len(r.gone); i++ { // what the guard does may end others
+			if r.guard.Left(Candidate{r.gone[i]}) {
 				more = true
 			}
 		}

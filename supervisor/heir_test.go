@@ -60,8 +60,8 @@ func goroutine() string {
 	return string(bytes.Fields(buf[:runtime.Stack(buf, false)])[1])
 }
 
-// Whoever comes in next has the goroutine of who has left, if that is still there, and
-// nothing else of it.
+// Whoever comes in next has the goroutine of who has left, if that is still there, with a
+// label and a context of its own.
 func TestWhoComesInNextInheritsTheGoroutine(t *testing.T) {
 	var at []string // the goroutines, in the order of the tasks
 	note := func(end func(ctx context.Context) error) actor.Func {
@@ -119,8 +119,7 @@ func TestWhoComesInNextInheritsTheGoroutine(t *testing.T) {
 	}
 }
 
-// A task that is given up keeps its goroutine, and the next gets another. When it
-// returns at last, its goroutine serves whoever waits then.
+// A task that is given up keeps its goroutine, and the next gets another.
 func TestWhoIsAbandonedKeepsItsGoroutine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := &turnstile{}
@@ -181,5 +180,56 @@ func TestALongLineOfHeirs(t *testing.T) {
 		if err := h.close(); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// stopper has another end when one has left.
+type stopper struct {
+	hall
+	told  []string
+	other supervisor.Candidate
+}
+
+func (s *stopper) Open(d *supervisor.Door) supervisor.Guard { s.door = d; return s }
+func (s *stopper) Left(k supervisor.Candidate) bool {
+	s.told = append(s.told, k.Handle().Name())
+	if k.Handle().Name() == "a" {
+		s.other.Stop(events.ReasonStopped)
+	}
+	return false
+}
+
+// Who ends because the guard is told of another's end is told of too.
+func TestTheGuardIsToldOfWhomItEndsItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stopper{}
+		untilStopped := actor.Func(func(ctx context.Context) error { <-ctx.Done(); return nil })
+		h := reopen(t, supervisor.NewGuarded(supervisor.Config{
+			Strategy: supervisor.RestForOne, // so that who comes in has to wait for the slow one
+			Children: []actor.Spec{{Name: "slow", AwaitReady: true, Task: untilStopped}},
+		}, s))
+		var inside []supervisor.Candidate
+		for _, name := range []string{"a", "b"} {
+			k, err := s.door.Prepare(&actor.Spec{Name: name, Task: untilStopped})
+			if err != nil {
+				t.Fatal(err)
+			}
+			inside = append(inside, k)
+		}
+		s.other = inside[1]
+		s.door.Lock()
+		for _, k := range inside {
+			if err := k.Enter(); err != nil {
+				t.Error(err)
+			}
+		}
+		inside[0].Stop(events.ReasonStopped)
+		s.door.Unlock()
+		synctest.Wait()
+		for _, k := range inside {
+			equal(t, k.Handle().Name(), outcome(t, k.Handle()).Kind, events.Stopped)
+		}
+		equal(t, "told of", fmt.Sprint(s.told), "[a b]")
+		_ = h.close()
 	})
 }

@@ -24,12 +24,18 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 	}
 	r := c.run
 	r.mu.Lock()
+	vacant := false
+	defer func() {
+		if !vacant {
+			r.release()
+		}
+	}()
 	r.keepLeft(left)
 	at := r.follow(c, last, &res, pause)
 	if at == nil && len(r.gone) > 0 {
+		vacant = true
 		return actor.Vacant // with the lock held, which is for Left
 	}
-	r.release()
 	return at
 }
 

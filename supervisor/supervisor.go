@@ -110,7 +110,8 @@ func (s *Supervisor) run(ctx context.Context, subs []events.Subscriber) error {
 
 // WaitReady returns nil when the present run, or the next one, has started all
 // its declared children and they were ready. It returns ErrNotRunning when that
-// run has ended before, and the cause of ctx when ctx has. It is for programs
+// run has ended before, the cause of ctx when ctx has, and a *ConfigError for a supervisor
+// that cannot run. It is for programs
 // that run a supervisor on a goroutine of their own.
 func (s *Supervisor) WaitReady(ctx context.Context) error {
 	s.upMu.Lock()
@@ -123,6 +124,9 @@ func (s *Supervisor) WaitReady(ctx context.Context) error {
 	}
 	up := s.up
 	s.upMu.Unlock()
+	if err := s.Validate(); err != nil {
+		return err // it will never run
+	}
 	select {
 	case <-up:
 	case <-ctx.Done():
