@@ -5,10 +5,11 @@ import (
 	"strings"
 
 	"github.com/taskvisor/taskvisor/persist"
+	"github.com/taskvisor/taskvisor/persist/memstore"
 )
 
 // Inputs returns the inputs of all jobs of a type, ended ones included, in the order of their
-// IDs.
+// IDs. Those under names that the type had before are its own.
 func Inputs[In any](q *Queue, typ *persist.Type[In]) []In {
 	q.t.Helper()
 	var inputs []In
@@ -50,11 +51,11 @@ type submission[In any] struct {
 	in In
 }
 
-// submitted returns those of a type.
+// submitted returns those of a type, under all of its names.
 func submitted[In any](q *Queue, typ *persist.Type[In]) []submission[In] {
 	q.t.Helper()
 	var all []submission[In]
-	for _, j := range q.Jobs(typ.Name()) {
+	for _, j := range q.jobs(namesOf(typ)) {
 		in, err := typ.Decode(q.Queue, j.Payload)
 		if err != nil {
 			q.t.Fatalf("the payload of job %d cannot be decoded: %v", j.ID, err)
@@ -62,6 +63,16 @@ func submitted[In any](q *Queue, typ *persist.Type[In]) []submission[In] {
 		all = append(all, submission[In]{j.ID, in})
 	}
 	return all
+}
+
+// namesOf says of a name whether a type has it, or had it before. A queue that knows of no other
+// type knows just these.
+func namesOf[In any](typ *persist.Type[In]) func(name string) bool {
+	alone := persist.New(persist.Config{Store: memstore.New(), Types: []persist.Known{typ}})
+	return func(name string) bool {
+		_, err := alone.Explain(name)
+		return err == nil || name == typ.Name()
+	}
 }
 
 func list[In any](all []submission[In]) string {

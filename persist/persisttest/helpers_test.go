@@ -24,6 +24,8 @@ type note struct{ N int }
 var (
 	notes  = persist.Define[note]("note")
 	others = persist.Define[note]("other")
+	// renamed had the names of both before.
+	renamed = persist.Define[note]("new", persist.WithAliases("note", "other"))
 	// steady pauses for a second before each retry.
 	steady = []persist.Option{persist.WithBackoff(policy.Constant(time.Second))}
 )
@@ -35,6 +37,9 @@ func handling(run func(ctx context.Context, n note) error) persist.Config {
 
 func succeed(context.Context, note) error { return nil }
 func fail(context.Context, note) error    { return errBoom }
+
+// nothing is a handler that is given no note.
+func nothing(context.Context, []byte) error { return nil }
 
 // inBoth runs a test in a bubble and outside of one.
 func inBoth(t *testing.T, f func(t *testing.T)) {

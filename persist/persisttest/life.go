@@ -32,6 +32,8 @@ type life struct {
 	mu       sync.Mutex
 	attempts map[persist.ID]context.CancelCauseFunc // that are under way
 	pass     *pass                                  // or nil
+	watch    *watch                                 // or nil
+	circle   error                                  // that its jobs go round in circles
 	lost     error                                  // what its ledger could not store at its end
 }
 
@@ -144,12 +146,13 @@ func (l *life) around(ctx context.Context, job *persist.Job, next func(context.C
 	defer cancel(nil)
 	p := l.enter(job.ID, cancel)
 	defer l.leave(job.ID)
-	if p != nil {
-		// There is one worker then: nobody else has begun, and now nobody will.
+	circles := l.circling(job)
+	if p != nil || circles {
+		// With a pass there is one worker: nobody else has begun, and now nobody will.
 		if err := l.queue.SetWorkers(persist.NoWorkers); err != nil {
 			return err
 		}
-		if p.want != 0 && p.want != job.ID {
+		if circles || p.want != 0 && p.want != job.ID {
 			return persist.Snooze(0) // as if it had not run
 		}
 	}

@@ -34,6 +34,10 @@ type Queue struct {
 	// Patience is how much time may pass, in a bubble of virtual time, until what is waited for
 	// is there. Zero means DefaultPatience in a bubble, and RealPatience elsewhere.
 	Patience time.Duration
+	// AttemptLimit is how many attempts may begin while a method waits, beyond one for each job
+	// that is there when it begins to. If there are more, jobs go round in circles. Zero means
+	// DefaultAttemptLimit.
+	AttemptLimit int
 
 	t       testing.TB
 	cfg     persist.Config
@@ -41,8 +45,9 @@ type Queue struct {
 	bubble  bool
 	held    bool // nothing runs unless the test says so
 	news    chan struct{}
-	life    *life   // the one that runs
-	lives   []*life // all of them
+	life    *life           // the one that runs
+	lives   []*life         // all of them
+	handled map[string]bool // by type, as far as it was asked for
 }
 
 // Option changes a Queue.
@@ -58,7 +63,7 @@ type options struct{ twice bool }
 // after Resume. In a testing/synctest bubble t is that of the bubble.
 func New(t testing.TB, cfg persist.Config, opts ...Option) *Queue {
 	t.Helper()
-	q := &Queue{Events: &recorder.Recorder{Limit: eventLimit}, t: t, cfg: cfg, bubble: inBubble(), held: true, news: make(chan struct{}, 1)}
+	q := &Queue{Events: &recorder.Recorder{Limit: eventLimit}, t: t, cfg: cfg, bubble: inBubble(), held: true, news: make(chan struct{}, 1), handled: map[string]bool{}}
 	for _, opt := range opts {
 		opt(&q.options)
 	}
@@ -188,11 +193,13 @@ func (q *Queue) subscriber(l *life) events.Subscriber {
 // until lets time pass until reached says so, and says whether it did. It asks at once, after
 // each event, and now and then by itself: not every change is an event.
 func (q *Queue) until(reached func() bool) bool {
+	q.t.Helper()
+	defer q.watch()()
 	late := time.After(q.patience())
 	longest := q.patience() / 1000
 	glance := time.Millisecond
 	for {
-		q.settle()
+		q.rest()
 		if reached() {
 			return true
 		}
@@ -204,20 +211,31 @@ func (q *Queue) until(reached func() bool) bool {
 		case <-q.life.ended:
 			return reached()
 		case <-late:
-			q.settle()
+			q.rest()
 			return reached()
 		}
 	}
 }
 
 // settle returns when the events of what has happened are recorded; in a bubble when everything
-// has happened that can without time passing.
+// has happened that can without time passing. It fails the test if there is no end to that.
 func (q *Queue) settle() {
+	q.t.Helper()
+	defer q.watch()()
+	q.rest()
+}
+
+// rest is settle for who has a watch already.
+func (q *Queue) rest() {
+	q.t.Helper()
 	if q.bubble {
 		synctest.Wait()
-		return
+	} else {
+		ctx, cancel := q.context()
+		defer cancel()
+		_ = q.Head().Bus().Drain(ctx) // a late event is a late test
 	}
-	ctx, cancel := q.context()
-	defer cancel()
-	_ = q.Head().Bus().Drain(ctx) // a late event is a late test
+	if err := q.life.circles(); err != nil {
+		q.t.Fatalf("%v\n%s", err, q.report())
+	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/persist"
+	"github.com/taskvisor/taskvisor/persist/memstore"
 	"github.com/taskvisor/taskvisor/policy"
 )
 
@@ -121,6 +122,67 @@ func TestDrainLeavesWhatWaitsAndDrainAllDoesNot(t *testing.T) {
 		if w := q.why(unhandled); w.Reason != persist.WaitsForHandler {
 			t.Error(w)
 		}
+	})
+}
+
+func TestWhatHasNoHandlerIsNotWaitedFor(t *testing.T) {
+	long := persist.WithDelay(30 * 24 * time.Hour)
+	for _, row := range []struct {
+		sentence string
+		cfg      persist.Config
+		then     func(q *Queue)
+		says     []string
+	}{
+		{"a type that is known", persist.Config{Types: []persist.Known{others}}, (*Queue).DrainAll, nil},
+		{"a type that is not", persist.Config{}, (*Queue).DrainAll, nil},
+		{"a handler of another type", handling(succeed), (*Queue).DrainAll, nil},
+		{"one that runs by itself", handling(succeed), func(q *Queue) { q.Resume(); q.DrainAll() }, nil},
+		{"nothing to work", handling(succeed), func(q *Queue) { q.WorkNext() }, []string{"no job is left to run"}},
+		{"a handler", persist.Config{Handlers: []persist.Handler{others.Handle(succeed)}}, (*Queue).DrainAll,
+			[]string{"there were jobs to run after 168h0m0s", "job 1 is delayed"}},
+		{"a handler that knows no type", persist.Config{Handlers: []persist.Handler{persist.HandleRaw("other", nothing)}}, (*Queue).DrainAll,
+			[]string{"there were jobs to run after 168h0m0s"}},
+		{"a handler of the type under its new name", persist.Config{Handlers: []persist.Handler{renamed.Handle(succeed)}}, (*Queue).DrainAll,
+			[]string{"there were jobs to run after 168h0m0s"}},
+	} {
+		t.Run(row.sentence, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began := time.Now()
+				expect(t, verdict(func(t testing.TB) {
+					q := New(t, row.cfg)
+					q.Add(persist.Raw("other", []byte("{}"), long))
+					row.then(q)
+				}), row.says...)
+				if took := time.Since(began); len(row.says) == 0 && took > time.Second {
+					t.Errorf("it took %v", took)
+				}
+			})
+		})
+	}
+}
+
+func TestWhatIsLeftDoesNotEndTheWaitForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(t, handling(succeed))
+		left := q.Add(others.New(note{1}, persist.WithDelay(8*24*time.Hour)))
+		late := q.Add(notes.New(note{2}, persist.WithDelay(6*24*time.Hour)))
+		q.DrainAll()
+		q.AssertEnded(late, persist.Completed)
+		if w := q.why(left); w.Phase != persist.Delayed {
+			t.Error(w)
+		}
+	})
+}
+
+func TestAHandlerThatIsAddedLaterCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := New(t, persist.Config{})
+		id := q.Add(notes.New(note{1}, persist.WithDelay(time.Hour)))
+		if err := q.Handle(notes.Handle(succeed)); err != nil {
+			t.Fatal(err)
+		}
+		q.DrainAll()
+		q.AssertEnded(id, persist.Completed)
 	})
 }
 
@@ -270,6 +332,42 @@ func TestAssertions(t *testing.T) {
 					q.Add(notes.New(note{2}, persist.WithMaxRetries(1)))
 					row.then(q)
 				}), row.says...)
+			})
+		})
+	}
+}
+
+func TestJobsUnderAnOldNameAreOfTheirType(t *testing.T) {
+	for name, cfg := range map[string]persist.Config{
+		"known":     {Types: []persist.Known{renamed}},
+		"handled":   {Handlers: []persist.Handler{renamed.Handle(succeed)}},
+		"not_known": {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cfg.Store = memstore.New()
+				before := New(t, persist.Config{Store: cfg.Store, Types: []persist.Known{notes, others}})
+				before.Add(notes.New(note{1}))
+				before.Add(others.New(note{2}))
+				before.life.end(time.Second)
+
+				q := New(t, cfg)
+				q.Add(renamed.New(note{3}))
+				q.Add(persist.Raw("third", []byte("{}")))
+				if got := fmt.Sprint(Inputs(q, renamed)); got != "[{1} {2} {3}]" {
+					t.Error(got)
+				}
+				if id := AssertSubmitted(q, renamed, func(n note) bool { return n.N == 2 }); id != 2 {
+					t.Errorf("it is job %d", id)
+				}
+				expect(t, verdict(func(w testing.TB) {
+					q.t = w
+					AssertNotSubmitted(q, renamed, func(n note) bool { return n.N == 1 })
+					q.t = t
+				}), `job 1 of type "new" should not have been submitted: {N:1}`)
+				if n := len(q.Jobs("note")); n != 1 {
+					t.Errorf("%d jobs are stored under the old name", n)
+				}
 			})
 		})
 	}

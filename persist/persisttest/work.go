@@ -1,9 +1,11 @@
 package persisttest
 
 import (
+	"context"
 	"errors"
 	"iter"
 	"testing"
+	"time"
 
 	"github.com/taskvisor/taskvisor/persist"
 )
@@ -66,12 +68,12 @@ func (q *Queue) work(want persist.ID) (taker persist.ID) {
 	if !q.held {
 		q.t.Fatalf("the queue runs by itself: Hold it before")
 	}
-	p := &pass{want: want}
+	p, late := &pass{want: want}, q.late()
 	q.life.admit(p)
 	q.staff(1)
 	done := q.until(func() bool {
 		if taker = q.life.taker(p); taker == 0 {
-			return !q.left(true)
+			return !q.left(late)
 		}
 		return q.Counts()[persist.Running] == 0
 	})
@@ -85,19 +87,22 @@ func (q *Queue) work(want persist.ID) (taker persist.ID) {
 
 // Drain lets jobs run until none is left that may run now. Those that are put off wait, and so
 // do those that have failed and are to be retried. See DrainAll.
-func (q *Queue) Drain() { q.t.Helper(); q.drain(false) }
+func (q *Queue) Drain() { q.t.Helper(); q.drain(time.Time{}) }
 
 // DrainAll is Drain, and waits for all that is put off, or is to be retried, too. What has to
 // be released, or has no handler, is left. It fails the test if there is no end to it within
-// Patience.
-func (q *Queue) DrainAll() { q.t.Helper(); q.drain(true) }
+// Patience and AttemptLimit.
+func (q *Queue) DrainAll() { q.t.Helper(); q.drain(q.late()) }
 
-func (q *Queue) drain(later bool) {
+// late is when the test has no patience any more.
+func (q *Queue) late() time.Time { return time.Now().Add(q.patience()) }
+
+func (q *Queue) drain(late time.Time) {
 	q.t.Helper()
 	if q.held {
 		q.staff(q.crew())
 	}
-	if !q.until(func() bool { return q.life.dead() || !q.left(later) }) {
+	if !q.until(func() bool { return q.life.dead() || !q.left(late) }) {
 		q.t.Fatalf("there were jobs to run after %v\n%s", q.patience(), q.report())
 	}
 	if q.held {
@@ -105,8 +110,10 @@ func (q *Queue) drain(later bool) {
 	}
 }
 
-// left says whether there are jobs that run or can run, now, or at all.
-func (q *Queue) left(later bool) bool {
+// left says whether there are jobs that run or can run: now if late is zero, or else at all.
+// Whether a delayed job has a handler is seen when its time has come. If that is too late, the
+// configuration has to say.
+func (q *Queue) left(late time.Time) bool {
 	if q.Counts()[persist.Running] > 0 {
 		return true // the rest is not worth a look
 	}
@@ -116,13 +123,32 @@ func (q *Queue) left(later bool) bool {
 			return true // nobody knows
 		case w.Phase == persist.Running:
 			return true
-		case w.Phase == persist.Delayed && later:
+		case w.Phase == persist.Delayed && !late.IsZero() && (w.Until.Before(late) || q.handles(w.ID)):
 			return true
 		case w.Phase == persist.Ready && w.Reason != persist.WaitsForHandler:
 			return true
 		}
 	}
 	return false
+}
+
+// handles says whether the configuration has a handler for a job. What Handle has added to a
+// queue that runs is not seen.
+func (q *Queue) handles(id persist.ID) bool {
+	ctx, cancel := q.context()
+	defer cancel()
+	j, err := q.Job(ctx, id)
+	if err != nil {
+		return true // nobody knows
+	}
+	handled, asked := q.handled[j.Type]
+	if !asked {
+		// A queue does not say it, but refuses a second one.
+		idle := func(context.Context, []byte) error { return nil }
+		handled = persist.New(q.cfg).Handle(persist.HandleRaw(j.Type, idle)) != nil
+		q.handled[j.Type] = handled
+	}
+	return handled
 }
 
 // waits says of every job why it does not run, ended ones included. IDs are given in order, so
@@ -171,15 +197,21 @@ func (q *Queue) job(id persist.ID) *persist.Job {
 }
 
 // Jobs returns all that are stored, ended ones included, in the order of their IDs: those of a
-// type by its full name, or all if that is empty.
+// type by the full name under which they are stored, or all if that is empty.
 func (q *Queue) Jobs(typeName string) []*persist.Job {
+	q.t.Helper()
+	return q.jobs(func(name string) bool { return typeName == "" || name == typeName })
+}
+
+// jobs returns those of the types whose names match.
+func (q *Queue) jobs(match func(typeName string) bool) []*persist.Job {
 	q.t.Helper()
 	var jobs []*persist.Job
 	for w, err := range q.waits() {
 		if err != nil {
 			q.t.Fatalf("list: %v\n%s", err, q.report())
 		}
-		if j := q.job(w.ID); typeName == "" || j.Type == typeName {
+		if j := q.job(w.ID); match(j.Type) {
 			jobs = append(jobs, j)
 		}
 	}
