@@ -300,7 +300,9 @@ func (v *victim) dream() task {
 	case 0:
 		t.NotBefore = time.Now().Add(time.Duration(r.IntN(150)) * time.Millisecond).UnixNano()
 	case 1:
-		t.Snoozes = 1 + r.IntN(2)
+		if t.Fate != hangs { // who has a timeout may want to be put off too late
+			t.Snoozes = 1 + r.IntN(2)
+		}
 	case 2:
 		t.TTL = time.Duration(1+r.IntN(60)) * time.Millisecond
 	case 3:
