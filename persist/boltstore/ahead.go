@@ -2,6 +2,7 @@ package boltstore
 
 import (
 	"bytes"
+	"cmp"
 	"sync"
 
 	"go.etcd.io/bbolt"
@@ -11,20 +12,25 @@ import (
 
 // ahead keeps jobs that nobody has asked for yet. Jobs are mostly read once each, and in the
 // order of their IDs: then one transaction is enough for several. What is kept is as it was
-// submitted, with a payload that lies with it, so there is little of it.
+// submitted, with a payload that lies with it: at most aheadMost jobs of aheadBytes in all, and
+// what is left of those before them, for who is a little late.
 type ahead struct {
-	mu   sync.Mutex
-	jobs map[persist.ID]*persist.Job
-	last persist.ID // that was asked for
-	busy bool       // somebody reads
-	turn uint64     // grows with what is committed
+	mu    sync.Mutex
+	jobs  map[persist.ID]*persist.Job // read the last time
+	older map[persist.ID]*persist.Job // read the time before, and left
+	last  persist.ID                  // the highest that was asked for, of those near it
+	busy  bool                        // somebody reads
+	turn  uint64                      // grows with what is committed, and when all is forgotten
 }
 
 const (
 	// aheadMost is how many jobs are read ahead.
 	aheadMost = 32
-	// aheadNear is how far from the last ID one may be, to count as the next: several workers
-	// ask at a time.
+	// aheadBytes is how large they may be in all, as they lie in the file. Payloads can be
+	// large, and who reads a job waits for what is read with it.
+	aheadBytes = 64 << 10
+	// aheadNear is how far from the last ID one may be, to be near it: several workers ask
+	// at a time, and a little out of order.
 	aheadNear = 64
 )
 
@@ -32,10 +38,10 @@ const (
 func (a *ahead) take(id persist.ID) *persist.Job {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	j := a.jobs[id]
+	j := cmp.Or(a.jobs[id], a.older[id])
 	if j != nil {
-		delete(a.jobs, id)
-		a.last = id
+		a.drop(id)
+		a.next(id)
 	}
 	return j
 }
@@ -44,13 +50,28 @@ func (a *ahead) take(id persist.ID) *persist.Job {
 func (a *ahead) begin(id persist.ID) (turn uint64, more bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	more = !a.busy && id+aheadNear > a.last && id < a.last+aheadNear
-	a.last = id
+	more = a.next(id) && !a.busy
 	a.busy = a.busy || more
 	return a.turn, more
 }
 
+// next reports whether an ID comes after the last, which it is from now on. One that was
+// asked for before, or was passed over a little, does not; and far away is a new beginning.
+// The caller holds mu.
+func (a *ahead) next(id persist.ID) bool {
+	switch {
+	case id > a.last && id-a.last < aheadNear:
+		a.last = id
+		return true
+	case id <= a.last && a.last-id < aheadNear:
+		return false
+	}
+	a.last = id
+	return false
+}
+
 // end keeps what was read, unless something was committed meanwhile: it may be older than that.
+// What was passed over twice is not kept any more.
 func (a *ahead) end(turn uint64, found []*persist.Job) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -58,10 +79,10 @@ func (a *ahead) end(turn uint64, found []*persist.Job) {
 	if turn != a.turn {
 		return
 	}
-	if a.jobs == nil {
+	if a.jobs, a.older = a.older, a.jobs; a.jobs == nil {
 		a.jobs = make(map[persist.ID]*persist.Job, aheadMost)
 	}
-	clear(a.jobs) // they were passed over
+	clear(a.jobs)
 	for _, j := range found {
 		a.jobs[j.ID] = j
 	}
@@ -72,11 +93,11 @@ func (a *ahead) changed(steps []persist.Step) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.turn++
-	if len(a.jobs) == 0 {
+	if len(a.jobs)+len(a.older) == 0 {
 		return
 	}
 	for i := range steps {
-		delete(a.jobs, steps[i].ID)
+		a.drop(steps[i].ID)
 	}
 }
 
@@ -86,15 +107,25 @@ func (a *ahead) forget() {
 	defer a.mu.Unlock()
 	a.turn++
 	clear(a.jobs)
+	clear(a.older)
+}
+
+// drop forgets a job. The caller holds mu.
+func (a *ahead) drop(id persist.ID) {
+	delete(a.jobs, id)
+	delete(a.older, id)
 }
 
 // following returns the jobs after id, as far as they have no state and their payloads lie with
-// them. What is wrong with one is told to who asks for it.
-func (s *Store) following(tx *bbolt.Tx, id persist.ID) (found []*persist.Job) {
+// them. What goes wrong ends it, and concerns those jobs only: who asks for one of them finds out
+// himself.
+func (s *Store) following(tx *bbolt.Tx, id persist.ID) (found []*persist.Job, err error) {
+	defer caught(s.path, &err) // faults are panics in a view
 	var key idKey
 	js, ss := tx.Bucket(bucketNames[jobs]).Cursor(), tx.Bucket(bucketNames[states]).Cursor()
 	k, v := js.Seek(key.set(id + 1))
 	sk, _ := ss.Seek(key[:])
+	room := aheadBytes
 	for range aheadMost {
 		if k == nil {
 			break
@@ -103,20 +134,32 @@ func (s *Store) following(tx *bbolt.Tx, id persist.ID) (found []*persist.Job) {
 			sk, _ = ss.Next()
 		}
 		if !bytes.Equal(sk, k) {
-			next, err := readID(k)
-			if err != nil {
+			if room -= len(v); room < 0 {
 				break
 			}
-			j := &persist.Job{}
-			j.ID = next
-			here, apart, err := s.readJob(k, v, nil, false, nil, j)
-			if err != nil || apart != nil {
-				break
+			j, err := s.submitted(k, v)
+			if j == nil {
+				return found, err
 			}
-			j.Payload = bytes.Clone(here)
 			found = append(found, j)
 		}
 		k, v = js.Next()
 	}
-	return found
+	return found, nil
+}
+
+// submitted returns a job as it was submitted, or nil if its payload lies apart.
+func (s *Store) submitted(k, v []byte) (*persist.Job, error) {
+	id, err := readID(k)
+	if err != nil {
+		return nil, err
+	}
+	j := &persist.Job{}
+	j.ID = id
+	here, apart, err := s.readJob(k, v, nil, false, nil, j)
+	if err != nil || apart != nil {
+		return nil, err
+	}
+	j.Payload = bytes.Clone(here)
+	return j, nil
 }

@@ -33,7 +33,6 @@ func (s *Store) Commit(ctx context.Context, steps []persist.Step) (stale []int, 
 		return b.fits()
 	})
 	if err != nil {
-		s.ahead.forget()
 		return nil, err
 	}
 	s.ahead.changed(steps)

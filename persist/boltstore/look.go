@@ -15,15 +15,17 @@ func (s *Store) Job(ctx context.Context, id persist.ID) (j *persist.Job, err err
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if j = s.ahead.take(id); j != nil {
-		return j, nil
+	if s.doubtful.Load() == 0 { // else what was read ahead is in doubt too
+		if j = s.ahead.take(id); j != nil {
+			return j, nil
+		}
 	}
 	turn, more := s.ahead.begin(id)
 	var found []*persist.Job
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
 		j, err = s.job(tx, id, nil)
 		if more && err == nil {
-			found = s.following(tx, id)
+			found, _ = s.following(tx, id) // whatever is wrong there, this job is whole
 		}
 		return err
 	})
