@@ -143,7 +143,7 @@ func (c *claim) over(res actor.Result) {
 	v := &c.v
 	overran := res.Exit == policy.TimedOut || res.Exit == policy.Stalled
 	switch {
-	case v.cancel, v.snooze && !overran:
+	case v.cancel, v.snooze && (!overran || c.record == nil): // nil: the handler was never entered
 		v.exit = policy.Failed
 		return
 	case c.late && (res.Exit == policy.Stopped || overran):
