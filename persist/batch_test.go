@@ -40,7 +40,7 @@ func TestOfSeveralWithOneKeyInABatchTheLastCounts(t *testing.T) {
 			{Kind: persist.Duplicate, ID: held + 4}, // of 9
 			{Kind: persist.Duplicate, ID: held + 2},
 			{Kind: persist.Inserted, ID: held + 1},
-			{Kind: persist.Rejected, Other: held}, // as 5 is
+			{Kind: persist.Duplicate, ID: held}, // which 5 is not to be
 			{Kind: persist.Rejected, Other: held},
 			{Kind: persist.Inserted, ID: held + 2},
 			{Kind: persist.Duplicate, ID: held + 3},

@@ -26,12 +26,17 @@ func (c *clock) at(t time.Time) instant {
 	if t.IsZero() {
 		return 0
 	}
-	return max(min(instant(t.Round(0).Sub(c.base.Round(0))), never)-instant(c.drift)+1, 1)
+	base := c.base.Round(0).Add(c.drift) // by what the wall clock shows now
+	return min(max(instant(t.Round(0).Sub(base)), 0), never-1) + 1
 }
 
 // never is so far away, some 146 years, that it does not matter when it is; and not so far that
-// adding to it could overflow.
+// adding to it could overflow. It is farther than [MaxWait], by more than a clock is ever wrong.
 const never instant = 1 << 62
+
+// MaxWait is for how long a job may be made to wait for its time, and how long it may be worth
+// running: a hundred years. What is farther away a queue could not tell apart.
+const MaxWait = 36_525 * 24 * time.Hour
 
 // wall returns the wall time of an instant.
 func (c *clock) wall(i instant) time.Time {

@@ -1,16 +1,22 @@
 package persist
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"runtime/debug"
+
+	"github.com/taskvisor/taskvisor/actor"
 )
 
 // Codec turns inputs into bytes and back. It is used by many goroutines.
 type Codec interface {
 	// Name is for people.
 	Name() string
+	// Marshal may return bytes that belong to v: they are copied.
 	Marshal(v any) ([]byte, error)
-	// Unmarshal is given a pointer.
+	// Unmarshal is given a pointer. Data is shared: it is not to be changed, and what is kept of
+	// it is to be copied.
 	Unmarshal(data []byte, v any) error
 }
 
@@ -23,12 +29,31 @@ func (jsonCodec) Name() string                       { return "json" }
 func (jsonCodec) Marshal(v any) ([]byte, error)      { return json.Marshal(v) }
 func (jsonCodec) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v) }
 
-// encode survives a codec, or a method of the input, that panics.
+// encode survives a codec, or a method of the input, that panics. The bytes are nobody else's:
+// they may be stored after the caller has gone on.
 func encode(c Codec, v any) (data []byte, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("codec %s panicked: %v", c.Name(), p)
-		}
-	}()
-	return c.Marshal(v)
+	defer survive(c, &err)
+	data, err = c.Marshal(v)
+	if _, own := c.(jsonCodec); !own {
+		data = bytes.Clone(data)
+	}
+	return data, err
 }
+
+// decode survives as encode does.
+func decode(c Codec, data []byte, v any) (err error) {
+	defer survive(c, &err)
+	return c.Unmarshal(data, v)
+}
+
+// survive makes a panic of a codec an error.
+func survive(c Codec, err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("codec %v: %w", named{c}, &actor.PanicError{Value: p, Stack: debug.Stack()})
+	}
+}
+
+// named is a codec as a text has it: fmt survives a name that panics.
+type named struct{ Codec }
+
+func (n named) String() string { return n.Name() }

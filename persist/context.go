@@ -54,10 +54,11 @@ func Logger(ctx context.Context) *slog.Logger {
 }
 
 // Progress tells how much of the attempt is done, from 0 to 1, with a few words for people,
-// and that it lives: see WithStall. Without a job in ctx it does nothing.
+// and that it lives: see WithStall. Without a job in ctx, and when the attempt is over, it does
+// nothing.
 func Progress(ctx context.Context, done float64, message string) {
 	a, ok := FromContext(ctx)
-	if !ok {
+	if !ok || a.c.end.Load() != nobody {
 		return
 	}
 	actor.Beat(ctx)

@@ -22,6 +22,7 @@ type domain struct {
 	name    string
 	def     *Domain // nil if only the name is known
 	limit   int
+	limited bool // its limit was set while the queue was there, and is not that of def
 	running int
 	lanes   pile[*lane] // those whose jobs may run, but for the domain's own limit
 	at      int         // in the pile of domains, or -1

@@ -1,7 +1,6 @@
 package persist
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -145,7 +144,10 @@ func (b *book) define(def *definition) (*kind, error) {
 		}
 	}
 	if d := b.domain(dom.Name); d.def == nil {
-		d.def, d.limit = dom, cmp.Or(d.limit, dom.Limit)
+		d.def = dom
+		if !d.limited {
+			d.limit = dom.Limit
+		}
 		for _, k := range b.kinds {
 			if k.domain == d && k.def == nil {
 				k.set = b.domainSet(d)
@@ -203,8 +205,8 @@ func (b *book) handle(h *Handler) error {
 	switch {
 	case h.def != nil:
 		name = h.def.fullName()
-	case name == "":
-		return &policy.FieldError{Field: "Handler", Reason: "is none: it is made by Type.Handle or HandleRaw"}
+	case name == "" && h.run == nil:
+		return &TypeError{Err: &policy.FieldError{Field: "Handler", Reason: "is none: it is made by Type.Handle or HandleRaw"}}
 	}
 	if h.run == nil {
 		return &TypeError{Type: name, Err: &policy.FieldError{Field: "Handler", Reason: "must not be nil"}}

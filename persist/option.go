@@ -184,26 +184,37 @@ func WithLabel(text string) Option {
 	}
 }
 
-// WithDelay says that jobs are to run so long after their submission at the earliest.
+// WithDelay says that jobs are to run so long after their submission at the earliest. It is at
+// most MaxWait.
 func WithDelay(d time.Duration) Option {
 	return func(s *settings) {
 		s.said(setRunAt)
 		s.delay, s.at = d, time.Time{}
-		if d < 0 {
+		switch {
+		case d < 0:
 			s.refuse("Delay", d, "must not be negative")
+		case d > MaxWait:
+			s.refuse("Delay", d, "is longer than MaxWait")
 		}
 	}
 }
 
-// WithRunAt says before when a job is not to run. What is past is at once. The wall clock
-// counts, should it be set meanwhile.
+// WithRunAt says before when a job is not to run. What is past is at once. A submission is
+// refused if that is more than MaxWait after it. The wall clock counts, should it be set
+// meanwhile.
 func WithRunAt(t time.Time) Option {
-	return func(s *settings) { s.said(setRunAt); s.delay, s.at = 0, t.Round(0) }
+	return func(s *settings) {
+		s.said(setRunAt)
+		s.delay, s.at = 0, t.Round(0)
+		if t.Before(time.Time{}) { // which no JSON could tell
+			s.at = time.Time{}
+		}
+	}
 }
 
 // WithTTL says after how long jobs are not worth running any more, counted from the
 // submission, a delay included. One that has not run then, or waits for a retry, ends as
-// Expired. Zero means never.
+// Expired. It is at most MaxWait; zero and policy.Forever mean never.
 func WithTTL(d time.Duration) Option { return ttl(d, TTLFromSubmission) }
 
 // WithTTLFromFirstAttempt is WithTTL counted from the first attempt.
@@ -213,8 +224,13 @@ func ttl(d time.Duration, from TTLFrom) Option {
 	return func(s *settings) {
 		s.said(setTTL)
 		s.ttl, s.ttlFrom = d, from
-		if d < 0 {
+		switch {
+		case d < 0:
 			s.refuse("TTL", d, "must not be negative")
+		case d == policy.Forever:
+			s.ttl = 0
+		case d > MaxWait:
+			s.refuse("TTL", d, "is longer than MaxWait")
 		}
 	}
 }

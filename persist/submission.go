@@ -107,6 +107,9 @@ func (s *Submission) prepare(p *prepared, k *kind, set *settings, maxPayload int
 	if err := set.err(); err != nil {
 		return err
 	}
+	if set.at.Sub(now) > MaxWait {
+		return &policy.FieldError{Field: "RunAt", Value: set.at, Reason: "is later than MaxWait from now"}
+	}
 	payload, _ := s.value.([]byte)
 	if s.def == nil {
 		payload = slices.Clone(payload) // it may be stored after the caller has gone on

@@ -25,7 +25,8 @@ func (q *Queue) Submit(ctx context.Context, s Submission) (Result, error) {
 
 // SubmitAll stores jobs together: all or none of each MaxBatch of them. Opts are said of all
 // of them, and what is said of a single one goes before that. Of several with one key the last
-// counts, and the others are its duplicates.
+// counts, and the others are its duplicates; or, if it is rejected, those of the job that has the
+// key.
 //
 // The results are in the order of the submissions. If there is an error, which is one of those
 // of Submit, the results are of what was stored before, and those of the rest are zero. All are
@@ -63,8 +64,15 @@ func (q *Queue) submit(ctx context.Context, subs []Submission, opts []Option, ba
 	return results, nil
 }
 
-// yield takes out those of which a later one has the key, and says which one that is.
-func yield(all []*prepared) (last map[int]int) {
+// outranked is a submission that had to yield.
+type outranked struct {
+	by  int // the place of the last one of its key
+	how Duplicates
+}
+
+// yield takes out those of which a later one has the key, and says by their places which one that
+// is.
+func yield(all []*prepared) (last map[int]outranked) {
 	if len(all) < 2 {
 		return nil
 	}
@@ -80,31 +88,39 @@ func yield(all []*prepared) (last map[int]int) {
 			continue
 		}
 		if last == nil {
-			last = map[int]int{}
+			last = map[int]outranked{}
 		}
-		all[i], last[i] = nil, j
+		all[i], last[i] = nil, outranked{by: j, how: all[i].duplicates}
 	}
 	return last
 }
 
 // answerFor makes the results of those that had to yield of those of the last ones.
-func (q *Queue) answerFor(last map[int]int, results []Result) {
+func (q *Queue) answerFor(last map[int]outranked, results []Result) {
 	if len(last) == 0 {
 		return
 	}
 	q.book.mu.Lock()
 	defer q.book.mu.Unlock()
-	for i, j := range last {
-		switch results[j].Kind {
-		case 0: // it was not stored
-			continue
-		case Rejected:
-			results[i] = results[j]
-		default:
-			results[i] = Result{Kind: Duplicate, ID: results[j].ID}
+	for i, o := range last {
+		if results[i] = o.result(results[o.by]); results[i].Kind != 0 {
+			q.book.counts.results[results[i].Kind]++
 		}
-		q.book.counts.results[results[i].Kind]++
 	}
+}
+
+// result is what becomes of it, given what has become of the last one. That this was to be rejected
+// is not said of the others.
+func (o *outranked) result(last Result) Result {
+	switch {
+	case last.Kind == 0: // it was not stored
+		return Result{}
+	case last.Kind != Rejected:
+		return Result{Kind: Duplicate, ID: last.ID}
+	case o.how == Reject:
+		return last
+	}
+	return Result{Kind: Duplicate, ID: last.Other}
 }
 
 // prepare makes records of submissions. They are relaxed if all of them are.

@@ -49,8 +49,8 @@ func TestDelayedJobsRunExactlyWhenTheyAreDue(t *testing.T) {
 		submit(6, persist.WithDelay(0))
 		submit(7, persist.WithDelay(time.Hour), persist.WithRunAt(now.Add(time.Minute)))
 		submit(8, persist.WithRunAt(now.Add(time.Minute)), persist.WithDelay(2*time.Hour))
-		submit(9, persist.WithRunAt(now.AddDate(7000, 0, 0)))
-		submit(10, persist.WithDelay(policy.Forever))
+		submit(9, persist.WithRunAt(now.Add(persist.MaxWait)))
+		submit(10, persist.WithDelay(persist.MaxWait))
 		submit(11, persist.WithDelay(40*time.Hour))
 		time.Sleep(50 * time.Hour)
 		synctest.Wait()
@@ -58,7 +58,7 @@ func TestDelayedJobsRunExactlyWhenTheyAreDue(t *testing.T) {
 		if !slices.Equal(l.at, want) {
 			t.Errorf("%v, want %v", l.at, want)
 		}
-		if w, err := h.Why(t.Context(), 9); err != nil || w.Reason != persist.WaitsForTime || w.Until.Before(now.AddDate(100, 0, 0)) {
+		if w, err := h.Why(t.Context(), 9); err != nil || w.Reason != persist.WaitsForTime || !w.Until.Equal(now.Add(persist.MaxWait)) {
 			t.Errorf("%+v, %v", w, err)
 		}
 	})

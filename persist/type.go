@@ -98,13 +98,14 @@ func (t *Type[In]) SubmitAll(ctx context.Context, q *Queue, ins []In, opts ...Op
 // attempt that was told to stop: who stops early returns an error, such as that of its
 // context.
 //
-// A payload that cannot be decoded is a failure for good.
+// A payload that cannot be decoded is a failure for good, and so is one at which the codec, or
+// a method of the input, panics.
 func (t *Type[In]) Handle(run func(ctx context.Context, in In) error) Handler {
 	h := Handler{def: &t.def}
 	if run != nil {
 		h.run = func(ctx context.Context, c Codec, payload []byte) error {
 			var in In
-			if err := c.Unmarshal(payload, &in); err != nil {
+			if err := decode(c, payload, &in); err != nil {
 				return actor.Fatal(fmt.Errorf("decode payload: %w", err))
 			}
 			return run(ctx, in)

@@ -30,7 +30,7 @@ func (q *Queue) Job(ctx context.Context, id ID) (*Job, error) {
 func (t *Type[In]) Decode(q *Queue, payload []byte) (in In, err error) {
 	codec, err := q.codecOf(&t.def)
 	if err == nil {
-		err = codec.Unmarshal(payload, &in)
+		err = decode(codec, payload, &in)
 	}
 	return in, err
 }
@@ -63,13 +63,52 @@ func (q *Queue) find(ctx context.Context, store Store, id ID) (*Job, error) {
 	return j, nil
 }
 
-// Past returns jobs that have ended, the latest first, without their payloads.
+// Past returns jobs that have ended, the latest first, without their payloads. Those of a type are
+// also those that were stored under its aliases; an alias asks for those that were stored under it.
 func (q *Queue) Past(ctx context.Context, query PastQuery) ([]*Job, error) {
 	store, err := q.reader(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list: %w", err)
 	}
+	if aliases := q.aliasesOf(query.Type); len(aliases) > 0 {
+		return pastOf(ctx, store, query, append(aliases, query.Type))
+	}
 	return store.Past(ctx, query)
+}
+
+// aliasesOf returns the other names under which jobs of a type were stored, each once.
+func (q *Queue) aliasesOf(name string) []string {
+	q.book.mu.Lock()
+	defer q.book.mu.Unlock()
+	k := q.book.kinds[name]
+	if k == nil || k.name != name {
+		return nil
+	}
+	aliases := slices.Sorted(slices.Values(k.set.aliases))
+	return slices.Compact(aliases)
+}
+
+// pastOf asks for jobs of several names. Jobs end meanwhile: what ends after the first look is left
+// out of all lists, else one of them would be passed over by who goes on behind the last.
+func pastOf(ctx context.Context, store Store, query PastQuery, names []string) ([]*Job, error) {
+	latest, err := store.Past(ctx, PastQuery{Limit: 1})
+	if err != nil || len(latest) == 0 {
+		return nil, err
+	}
+	if end := latest[0].End.Seq + 1; query.Before == 0 || query.Before > end {
+		query.Before = end
+	}
+	var all []*Job
+	for _, query.Type = range names {
+		list, err := store.Past(ctx, query)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list...)
+	}
+	slices.SortFunc(all, func(a, b *Job) int { return cmp.Compare(b.End.Seq, a.End.Seq) })
+	limit := cmp.Or(max(query.Limit, 0), DefaultPage)
+	return all[:min(limit, len(all))], nil
 }
 
 // DeadLetters returns jobs that have failed as often as they may, the latest first. Before is
@@ -90,9 +129,11 @@ func (q *Queue) reader(ctx context.Context) (Store, error) {
 }
 
 // Await returns a job that has ended, as soon as it has and that is durable. A dead letter
-// counts. The error is a *JobError: with the cause of ctx if that ends before, or as for Job.
+// counts. The error is a *JobError: with supervisor.ErrSelf for a job that would wait for itself,
+// with the cause of ctx if that ends before, or as for Job.
 func (q *Queue) Await(ctx context.Context, id ID) (*Job, error) {
 	fail := func(err error) (*Job, error) { return nil, &JobError{Act: "await", ID: id, Err: err} }
+	self, _ := FromContext(ctx)
 	for {
 		if _, err := q.reader(ctx); err != nil {
 			return fail(err)
@@ -104,7 +145,11 @@ func (q *Queue) Await(ctx context.Context, id ID) (*Job, error) {
 		if e != nil {
 			ended = e.awaited()
 		}
+		own := e != nil && self.isAt(e)
 		b.mu.Unlock()
+		if own {
+			return fail(supervisor.ErrSelf)
+		}
 		if e == nil {
 			if j, err := q.Job(ctx, id); err != nil || j.Ended() {
 				return j, err
@@ -118,6 +163,12 @@ func (q *Queue) Await(ctx context.Context, id ID) (*Job, error) {
 		case <-changed: // the queue stops, say, which the job may still live to see
 		}
 	}
+}
+
+// isAt reports whether it is the present attempt at a job, and has not returned. It is called with
+// the book locked.
+func (a Attempt) isAt(e *entry) bool {
+	return a.c != nil && e.claim == a.c && a.c.end.Load() != returned
 }
 
 // Lookup returns the job that has not ended and has the key that s would have; ok is false if
@@ -291,14 +342,21 @@ func (q *Queue) SetDefaultGroupLimit(n int) error {
 	})
 }
 
-// SetDomainLimit says how many jobs of a domain run at a time. Zero sets no limit.
+// SetDomainLimit says how many jobs of a domain run at a time, from now on and as long as the
+// queue exists, whatever its Domain says that may become known later. An empty name is the
+// default domain. Zero sets no limit.
 func (q *Queue) SetDomainLimit(name string, n int) error {
 	if n < 0 {
 		return &policy.FieldError{Field: "Domain.Limit", Value: n, Reason: "must not be negative"}
 	}
+	if name != "" {
+		if err := checkName("Domain", name); err != nil {
+			return err
+		}
+	}
 	return q.set(func(b *book) {
 		d := b.domain(name)
-		d.limit = n
+		d.limit, d.limited = n, true
 		b.domainChanged(d)
 	})
 }
