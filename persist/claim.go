@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
@@ -253,9 +254,15 @@ func (v *verdict) read() {
 	v.text = clipText(v.text)
 }
 
+// clipText returns as much of a text as is kept, and no part of a rune.
 func clipText(s string) string {
+	const room = MaxErrorText - len("...")
 	if len(s) <= MaxErrorText {
 		return s
 	}
-	return s[:MaxErrorText-3] + "..."
+	end := room
+	for end > room-utf8.UTFMax && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "..."
 }

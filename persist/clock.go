@@ -34,10 +34,6 @@ func (c *clock) at(t time.Time) instant {
 // adding to it could overflow. It is farther than [MaxWait], by more than a clock is ever wrong.
 const never instant = 1 << 62
 
-// MaxWait is for how long a job may be made to wait for its time, and how long it may be worth
-// running: a hundred years. What is farther away a queue could not tell apart.
-const MaxWait = 36_525 * 24 * time.Hour
-
 // wall returns the wall time of an instant.
 func (c *clock) wall(i instant) time.Time {
 	if i == 0 {

@@ -22,7 +22,7 @@ func (s *settings) explain() []Setting {
 		setPriority: s.priority, setGroup: s.group, setKey: s.keyText(), setLabel: s.label, setRunAt: s.runAtText(), setTTL: s.ttlText(),
 		setDuplicates: s.duplicates, setDurability: s.durability, setMaxRetries: retriesText(s.rules.MaxRetries),
 		setBackoff: s.rules.Backoff, setTimeout: durationText(s.rules.Timeout), setStall: durationText(s.rules.Stall),
-		setGrace: durationText(s.rules.Grace), setCodec: s.codec.Name(), setTags: s.tags, setAliases: s.aliases,
+		setGrace: durationText(s.rules.Grace), setCodec: named{s.codec}, setTags: s.tags, setAliases: s.aliases,
 	}
 	list := make([]Setting, settingsCount)
 	for i := range list {

@@ -25,6 +25,10 @@ const (
 	MaxBatch = 10_000
 )
 
+// MaxWait is for how long a job may be made to wait for its time, and how long it may be worth
+// running: a hundred years. What is farther away a queue could not tell apart.
+const MaxWait = 36_525 * 24 * time.Hour
+
 // MaxAhead is how many jobs Wait.Ahead counts at most.
 const MaxAhead = 1000
 

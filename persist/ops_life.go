@@ -39,6 +39,7 @@ func (o *settleOp) decide(c *claim) {
 	case o.move == endNow:
 		e.attempts++
 	}
+	o.wait = min(o.wait, MaxWait)
 }
 
 // prepare makes the text of an error that nobody has read yet, without the lock.

@@ -261,6 +261,38 @@ func TestAHandlerHasAPayloadOfItsOwn(t *testing.T) {
 	})
 }
 
+// slowToRead is a store from which jobs are read until their time is over.
+type slowToRead struct{ persist.Backend }
+
+type slowToReadStore struct{ persist.Store }
+
+func (s slowToRead) Open(ctx context.Context) (persist.Store, error) {
+	store, err := s.Backend.Open(ctx)
+	return slowToReadStore{store}, err
+}
+
+func (s slowToReadStore) Job(ctx context.Context, id persist.ID) (*persist.Job, error) {
+	if info, ok := actor.FromContext(ctx); ok && strings.Contains(info.Path, "/workers/") {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	return s.Store.Job(ctx, id)
+}
+
+// What the store took too long for is no failure of the job.
+func TestWhoIsNotEnteredInTimeHasNotFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage()
+		r := hang(t, persist.Config{Store: slowToRead{memstore.New()}, Handlers: s.handlers(), Defaults: []persist.Option{persist.WithTimeout(time.Second), persist.WithMaxRetries(0)}})
+		id := r.submit("a")
+		elapse(time.Minute)
+		same(t, "entered", s.count("a"), 0)
+		if j := r.look(id); j.Ended() || j.Attempts != 0 || j.Failures != 0 {
+			t.Errorf("%+v", j.State)
+		}
+	})
+}
+
 // An hour after a slow commit for many, nobody waits for them.
 func TestWhoComesLongAfterACrowdIsNotHeldUp(t *testing.T) {
 	for _, took := range []time.Duration{10 * time.Millisecond, time.Minute} {

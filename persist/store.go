@@ -65,7 +65,8 @@ type Recovery struct {
 type PastQuery struct {
 	// Kinds are the endings asked for; none means all.
 	Kinds []Ending
-	// Type, if it is not empty, is that of the jobs asked for.
+	// Type, if it is not empty, is that of the jobs asked for. Queue.Past adds those that were
+	// stored under its aliases.
 	Type string
 	// Before, if it is not zero, asks for what ended before the end with that Seq.
 	Before uint64
