@@ -51,7 +51,8 @@ type Config struct {
 	// name.
 	MaxPayload int
 	// History is how many jobs are remembered that have ended, of each kind of end but dead
-	// letters. Zero means DefaultHistory. There may be a hundredth more, but no more than 100.
+	// letters. Zero means DefaultHistory. There may be a hundredth more, but no more than 100;
+	// and there are less when a store that is full needs the room for jobs.
 	History int
 	// DeadLetters is how many dead letters are kept. Zero means DefaultDeadLetters.
 	DeadLetters int
@@ -65,7 +66,7 @@ type Config struct {
 	Crashes int
 
 	// Supervisor are the settings of the supervisor of the queue: its Bus, Subscribers, Around and
-	// Logger, its Intensity and StopTimeout count.
+	// Logger, its Intensity, StopTimeout and Concurrency count.
 	Supervisor supervisor.Config
 }
 

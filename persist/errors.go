@@ -23,7 +23,8 @@ var (
 	ErrNotRunning = errors.New("the queue does not run")
 	// ErrClosing means: the queue stops, and takes nothing in any more.
 	ErrClosing = errors.New("the queue stops")
-	// ErrFull means: the store has no room for more.
+	// ErrFull means: the store has no room for more, not even if it forgets what is remembered
+	// of jobs that have ended.
 	ErrFull = errors.New("the store is full")
 	// ErrUnknown means: it is not known whether what was asked for is durable.
 	ErrUnknown = errors.New("it is not known whether that was stored")
