@@ -45,7 +45,7 @@ func (r *run) leave(c *child, now time.Time) {
 	r.alive--
 	r.dropPermit(c)
 	c.enterState(StateRestarting, now)
-	r.wanted = true
+	r.halted = true
 }
 
 // sleep waits without the lock, until the child is roused or d is over; a d of

@@ -112,6 +112,7 @@ func (r *run) noteState(now time.Time) {
 
 // unlock has the guard let in who may come in, and releases mu.
 func (r *run) unlock() {
+	r.goOnHalting()
 	r.admitNext()
 	r.release()
 }

@@ -69,23 +69,43 @@ func (r *run) beginGroup(c *child, pause time.Duration, now time.Time) {
 	r.poke()
 }
 
-// stepGroup goes on with the group restart and returns when to look again.
-func (r *run) stepGroup(now time.Time) (until time.Time) {
+// haltMembers goes on to stop the members of the group one by one, the youngest first, and says
+// whether all have stopped.
+func (r *run) haltMembers(now time.Time) bool {
 	g := r.group
-
-	// Stop the members one by one, the youngest first.
 	for c := g.cursor; c != nil; c = g.cursor {
 		if c.alive {
 			if c.told == goOn {
 				r.tellToStop(c, groupOrder(c), events.ReasonGroup, now)
 			}
-			return time.Time{} // until it has ended, or its grace is over
+			return false // until it has ended, or its grace is over
 		}
 		if c == g.pivot {
 			g.cursor = nil
 		} else {
 			g.cursor = c.prev
 		}
+	}
+	return true
+}
+
+// goOnHalting has the next member stop when one has. The conductor would only be one more to wake
+// for each; it is when all have stopped.
+func (r *run) goOnHalting() {
+	if !r.halted {
+		return
+	}
+	r.halted = false
+	if r.stop != nil || r.group == nil || r.haltMembers(time.Now()) {
+		r.wanted = true
+	}
+}
+
+// stepGroup goes on with the group restart and returns when to look again.
+func (r *run) stepGroup(now time.Time) (until time.Time) {
+	g := r.group
+	if !r.haltMembers(now) {
+		return time.Time{}
 	}
 
 	// All have stopped: the offender's pause counts from here.

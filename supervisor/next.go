@@ -32,7 +32,7 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 	}()
 	r.keepLeft(left)
 	at := r.follow(c, last, &res, pause)
-	if at == nil && len(r.gone) > 0 {
+	if at == nil && (len(r.gone) > 0 || r.halted) {
 		vacant = true
 		return actor.Vacant // with the lock held, which is for Left
 	}
@@ -44,6 +44,10 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 func (c *child) Left() *actor.Attempt {
 	r := c.run
 	defer r.release()
+	if r.halted {
+		r.goOnHalting()
+		return nil
+	}
 	r.vacant = true
 	r.admitNext()
 	heir := r.heir

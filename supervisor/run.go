@@ -53,6 +53,7 @@ type run struct {
 	wanted   bool           // the conductor is to be poked, after mu is released
 	rejected int            // how many had waited at it when it was closed
 	gone     []*child       // of whom the guard is to be told, see admitNext
+	halted   bool           // a member of the group has left its goroutine, see goOnHalting
 	vacant   bool           // a goroutine has nothing to do any more, and can be had by who comes in
 	heir     *actor.Attempt // the one that has got it
 	started  bool           // the first start is over
