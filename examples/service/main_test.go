@@ -39,7 +39,7 @@ func TestTheServiceShowsItsSamplesAndStops(t *testing.T) {
 
 	// There is something to see: jobs, how far they have come, and a retry, which
 	// does only what is left to do.
-	s.await(`submitted +/app/queue .*key="hello.txt@`, `batch +/app/queue +jobs=\d`)
+	s.await(`submitted +/app/queue .*key="hello.txt@`, `batch +/app/queue +type=pack jobs=\d`)
 	s.await(`progress .*key="noise.bin@.*done=50% message="1048576 of 2097152 bytes"`)
 	job := s.await(`will retry +/app/queue +job=(\d+) .*error="announce .*: 503`)[1]
 	s.await(
