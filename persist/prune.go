@@ -1,8 +1,10 @@
 package persist
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"math"
 )
 
 // maxSlack is how many more jobs that have ended may be kept than asked for, so that not every
@@ -70,7 +72,11 @@ var sheds = [...]Ending{Completed, Superseded, Expired, Cancelled, DependencyFai
 
 // shed makes room in a store that is full: what is remembered of the past has no right to keep out
 // what is to be done. It forgets half of one kind, and says whether there was anything to forget.
-func (w *writer) shed(ctx context.Context) bool {
+// For payloads that could hardly ever find room it forgets nothing.
+func (w *writer) shed(ctx context.Context, c *commit) bool {
+	if u := w.store.Usage(); int64(c.bytes) > cmp.Or(u.Limit, u.Bytes, math.MaxInt64)/2 {
+		return false
+	}
 	var step Step
 	w.locked(func() {
 		for _, kind := range sheds {

@@ -58,6 +58,33 @@ func TestAFileFullOfHistoryTakesJobs(t *testing.T) {
 	}
 }
 
+// For what could not be stored even then, nothing is forgotten.
+func TestASubmissionThatIsTooLargeForTheFileCostsNoHistory(t *testing.T) {
+	typ := persist.Define[string]("big", persist.WithoutKey())
+	q := persist.New(persist.Config{
+		Store:      boltstore.File(filepath.Join(t.TempDir(), "jobs.db"), boltstore.Options{MaxSize: 4 << 20, NoSync: true}),
+		MaxPayload: 8 << 20,
+		Handlers:   []persist.Handler{typ.Handle(func(context.Context, string) error { return nil })},
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- q.Run(ctx) }()
+	if err := q.WaitReady(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	res := must(t)(typ.Submit(t.Context(), q, "small"))
+	if _, err := q.Await(t.Context(), res.ID); err != nil {
+		t.Fatal(err)
+	}
+	_, err := typ.Submit(t.Context(), q, strings.Repeat("x", 5<<20))
+	isError(t, "a submission that is larger than the file may be", err, persist.ErrFull)
+	if j, err := q.Job(t.Context(), res.ID); err != nil || !j.Ended() {
+		t.Errorf("%+v, %v", j, err)
+	}
+	cancel()
+	isError(t, "run", <-ended, nil)
+}
+
 // Dead letters are kept, even if there is no room for anything else then.
 func TestAFullStoreKeepsItsDeadLetters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

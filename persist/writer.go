@@ -199,7 +199,7 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 	var err error
 	if len(c.steps) > 0 {
 		err = w.commitSteps(ctx, c)
-		for errors.Is(err, ErrFull) && w.shed(ctx) {
+		for errors.Is(err, ErrFull) && w.shed(ctx, c) {
 			err = w.commitSteps(ctx, c)
 		}
 		if err != nil && ctx.Err() != nil && !errors.Is(err, ErrUnknown) {
