@@ -30,7 +30,8 @@ type commit struct {
 	stale  []int // of the steps, those that have changed nothing
 	failed bool  // it is counted among those that have
 
-	revivals [DependencyFailed + 1]int // by how they had ended
+	revivals [DependencyFailed + 1]int  // by how they had ended
+	overdue  [DependencyFailed + 1]bool // of which there is too much in any case
 
 	revived map[Digest]bool // keys of jobs that may turn out to be forgotten
 

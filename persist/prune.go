@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 )
 
 // maxSlack is how many more jobs that have ended may be kept than asked for, so that not every
@@ -24,7 +25,7 @@ func (q *Queue) excess(kind Ending, added int) int {
 	return 0
 }
 
-// prune has a commit that adds ends forget the oldest of what has ended.
+// prune has a commit that adds ends, or has to, forget the oldest of what has ended.
 func (w *writer) prune(c *commit) {
 	var added [DependencyFailed + 1]int
 	for i := range c.steps {
@@ -33,34 +34,32 @@ func (w *writer) prune(c *commit) {
 		}
 	}
 	for kind, n := range added {
-		if n == 0 {
+		if n == 0 && !c.overdue[kind] {
 			continue
+		}
+		most := 2*n + maxSlack
+		if c.overdue[kind] {
+			most = maxSteps
 		}
 		kind := Ending(kind)
 		if excess := w.q.excess(kind, n-c.revivals[kind]); excess > 0 {
-			c.steps = append(c.steps, Step{Verb: Prune, Kind: kind, Count: min(excess, 2*n+maxSlack)})
+			c.steps = append(c.steps, Step{Verb: Prune, Kind: kind, Count: min(excess, most)})
 		}
 	}
 }
 
-// pruneOp forgets what is too much without an end that is added: after less history was asked for,
-// say. It does so in several commits, if there is much.
+// pruneOp has the excess of a kind forgotten without an end that is added: after less history was
+// asked for, say. That takes several commits, if there is much.
 type pruneOp struct {
 	q    *Queue
 	kind Ending
-	left bool
 }
 
-func (o *pruneOp) plan(_ *book, c *commit) {
-	if excess := o.q.excess(o.kind, 0); excess > 0 {
-		o.left = excess > maxSteps
-		c.steps = append(c.steps, Step{Verb: Prune, Kind: o.kind, Count: min(excess, maxSteps)})
-	}
-}
+func (o *pruneOp) plan(_ *book, c *commit) { c.overdue[o.kind] = true }
 
 func (o *pruneOp) done(b *book, _ *commit) {
-	if o.left {
-		b.enqueue(&pruneOp{q: o.q, kind: o.kind})
+	if o.q.excess(o.kind, 0) > 0 {
+		b.enqueue(o)
 	}
 }
 
@@ -71,10 +70,10 @@ func (o *pruneOp) undone(*book, error) bool { return false } // there will be an
 var sheds = [...]Ending{Completed, Superseded, Expired, Cancelled, DependencyFailed, Failed}
 
 // shed makes room in a store that is full: what is remembered of the past has no right to keep out
-// what is to be done. It forgets half of one kind, and says whether there was anything to forget.
-// For payloads that could hardly ever find room it forgets nothing.
+// what is to be done. It forgets half of one kind, and says whether there was anything to forget,
+// and a use in it.
 func (w *writer) shed(ctx context.Context, c *commit) bool {
-	if u := w.store.Usage(); int64(c.bytes) > cmp.Or(u.Limit, u.Bytes, math.MaxInt64)/2 {
+	if !w.canShed(c) {
 		return false
 	}
 	var step Step
@@ -94,11 +93,27 @@ func (w *writer) shed(ctx context.Context, c *commit) bool {
 		return err
 	})
 	if errors.Is(err, ErrUnknown) {
-		if committed, settled := w.settle(ctx); settled == nil && committed {
+		committed, settled := w.settle(ctx)
+		w.unsettled = settled != nil // and what it becomes is not to be taken for another commit
+		if committed {
 			err = nil
 		}
 	}
-	return err == nil && w.locked(func() { w.q.book.pruned(&step) })
+	return err == nil && w.locked(func() {
+		w.q.book.pruned(&step)
+		c.steps = slices.DeleteFunc(c.steps, func(s Step) bool { return s.Verb == Prune }) // the last ones
+		w.prune(c)
+	})
+}
+
+// canShed says whether it may help to forget something: not if the payloads could hardly ever
+// find room, nor if there is room already. What is about to be revived must not be forgotten.
+func (w *writer) canShed(c *commit) bool {
+	if c.revivals != [len(c.revivals)]int{} {
+		return false
+	}
+	u, need := w.store.Usage(), int64(c.bytes)
+	return need <= cmp.Or(u.Limit, u.Bytes, math.MaxInt64)/2 && u.Free <= 2*need+max(u.Limit/4, 1<<20)
 }
 
 // pruned takes note that a step of that kind was made.

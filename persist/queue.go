@@ -3,6 +3,7 @@ package persist
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -23,8 +24,8 @@ type Queue struct {
 	workers *supervisor.Supervisor
 	opened  chan struct{} // guarded by book.mu; closed when the run's phase changes
 
-	lost     atomic.Pointer[LostError] // what the last run could not store
-	hopeless atomic.Pointer[error]     // why it has ended, if it is of no use to run it again
+	runs atomic.Bool               // until Run is done with the book
+	lost atomic.Pointer[LostError] // what the last run could not store
 }
 
 // New returns a queue that does not run. A configuration that cannot be used is refused by
@@ -79,17 +80,17 @@ func (q *Queue) Run(ctx context.Context) error {
 	if err := q.Validate(); err != nil {
 		return actor.Fatal(err)
 	}
-	q.lost.Store(nil)
-	q.hopeless.Store(nil)
-	err := q.head.Run(ctx)
-	if !errors.Is(err, supervisor.ErrRunning) {
-		q.leaveBehind()
+	if !q.runs.CompareAndSwap(false, true) {
+		return actor.Fatal(fmt.Errorf("run %s: %w", q.cfg.Name, supervisor.ErrRunning))
 	}
+	defer q.runs.Store(false)
+	q.lost.Store(nil)
+	err := q.head.Run(ctx)
+	q.leaveBehind()
 	if lost := q.lost.Load(); lost != nil {
 		err = errors.Join(err, lost)
 	}
 	if hopeless(err) {
-		q.hopeless.Store(&err)
 		return actor.Fatal(err)
 	}
 	return err
@@ -103,20 +104,13 @@ func hopeless(err error) bool {
 	return errors.As(err, &locked) || errors.As(err, &format) || errors.As(err, &corrupt) || errors.Is(err, ErrReadOnly)
 }
 
-// WaitReady returns nil when the queue runs, as Supervisor.WaitReady does. After a run that has
-// ended with an error of the store that no supervisor retries it returns that error.
+// WaitReady returns nil when the queue runs, as Supervisor.WaitReady does: the present run, or the
+// next one, counts. Who runs it by hand lets ctx end when Run has returned.
 func (q *Queue) WaitReady(ctx context.Context) error {
 	if err := q.Validate(); err != nil {
 		return err
 	}
-	if err := q.hopeless.Load(); err != nil {
-		return *err
-	}
-	err := q.head.WaitReady(ctx)
-	if why := q.hopeless.Load(); err != nil && why != nil {
-		return *why
-	}
-	return err
+	return q.head.WaitReady(ctx)
 }
 
 // leaveBehind ends the run of the book, should the ledger hang in its store and not have done so:

@@ -129,3 +129,83 @@ func TestASmallerHistoryCountsAfterAReopening(t *testing.T) {
 		same(t, "remembered after more", r.Counts()[persist.Ended], 10)
 	})
 }
+
+// doubtfulDisk is a memory of which it is not known, once, what has become of a commit that only
+// forgets.
+type doubtfulDisk struct {
+	*memstore.Memory
+	armed bool
+}
+
+type doubtfulStore struct {
+	persist.Store
+	d *doubtfulDisk
+}
+
+func (d *doubtfulDisk) Open(ctx context.Context) (persist.Store, error) {
+	s, err := d.Memory.Open(ctx)
+	return &doubtfulStore{s, d}, err
+}
+
+func (s *doubtfulStore) Commit(ctx context.Context, steps []persist.Step) ([]int, error) {
+	if s.d.armed && len(steps) == 1 && steps[0].Verb == persist.Prune {
+		s.d.armed = false
+		s.d.UnknownNext(true)
+		s.d.FailSettle(1, errOops)
+	}
+	return s.Store.Commit(ctx, steps)
+}
+
+// What becomes of a commit that only forgets is not taken for that of the next one.
+func TestRoomThatIsMadeInDoubtAcknowledgesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &doubtfulDisk{Memory: memstore.New()}
+		s := newStage()
+		r := hang(t, persist.Config{Store: d, Handlers: s.handlers()})
+		done := r.submit("done")
+		s.letGo(nil, "done")
+		r.wait(done)
+		d.Limit(1)
+		d.armed = true
+		_, err := chore.Submit(t.Context(), r.Queue, "first")
+		isError(t, "the first", err, persist.ErrFull)
+		for range 2 {
+			res, err := chore.Submit(t.Context(), r.Queue, "next")
+			if err != nil {
+				isError(t, "the next", err, persist.ErrFull)
+				continue
+			}
+			if _, err := r.Job(t.Context(), res.ID); err != nil {
+				t.Errorf("acknowledged, and %v", err)
+			}
+		}
+		d.Limit(0)
+		s.letAllGo()
+	})
+}
+
+// A queue that has less to remember, and much that ends meanwhile, forgets no more than it must.
+func TestWhatIsOverdueIsForgottenOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := memstore.New()
+		ok := []persist.Handler{chore.Handle(func(context.Context, string) error { time.Sleep(time.Millisecond); return nil })}
+		r := hang(t, persist.Config{Store: m, Handlers: ok, Workers: 100})
+		submit := func(n int, opts ...persist.Option) {
+			_, err := chore.SubmitAll(t.Context(), r.Queue, make([]string, n), opts...)
+			isError(t, "submit", err, nil)
+		}
+		submit(6000)
+		elapse(10 * time.Second)
+		same(t, "remembered", r.Counts()[persist.Ended], 6000)
+		submit(200, persist.WithDelay(time.Hour))
+		isError(t, "stop", r.halt(), nil)
+		elapse(2 * time.Hour)
+		r = hang(t, persist.Config{Store: sluggish{m, 10 * time.Millisecond}, Handlers: ok, Workers: 100, History: 1500})
+		for range 40 {
+			elapse(10 * time.Millisecond)
+			if n := r.Counts()[persist.Ended]; n < 1500 {
+				t.Fatalf("%d are remembered of 1500", n)
+			}
+		}
+	})
+}
