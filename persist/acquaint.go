@@ -2,6 +2,7 @@ package persist
 
 import (
 	"context"
+	"slices"
 
 	"github.com/taskvisor/taskvisor/events"
 )
@@ -10,12 +11,15 @@ import (
 // that, for there may be millions. So before a commit that events about jobs follow from which do
 // not run, the writer reads their records, unless nobody listens.
 
+// aboutOthers are the events that may be about jobs that do not run.
+var aboutOthers = [...]events.Kind{
+	events.JobCancelled, events.JobExpired, events.JobSuperseded, events.JobUpgraded, events.JobRevived,
+}
+
 // notice finds out of which jobs that is true. It is called with the book locked.
 func (w *writer) notice(c *commit) {
 	b := w.q.book
-	wanted := b.watch.Wants(events.JobCancelled) || b.watch.Wants(events.JobExpired) || b.watch.Wants(events.JobSuperseded) ||
-		b.watch.Wants(events.JobUpgraded) || b.watch.Wants(events.JobRevived)
-	if !wanted {
+	if !slices.ContainsFunc(aboutOthers[:], b.watch.Wants) {
 		return
 	}
 	for i := range c.steps {
@@ -25,16 +29,14 @@ func (w *writer) notice(c *commit) {
 		}
 		e := b.jobs[s.ID]
 		switch {
-		case e == nil || e.claim != nil || c.about[s.ID] != nil:
-		case b.fresh[s.ID] != nil:
+		case e == nil || e.claim != nil:
+		case b.fresh[s.ID] != nil: // and may not be any more when the event is told
 			c.introduce(b.fresh[s.ID])
+		case c.first != 0 && s.ID >= c.first: // it has come with this commit
+			at := slices.IndexFunc(c.steps, func(o Step) bool { return o.Verb == Insert && o.ID == s.ID })
+			c.introduce(c.steps[at].Record)
 		default:
 			c.strangers = append(c.strangers, s.ID)
-		}
-	}
-	for i := range c.steps { // some of them may have come with this commit
-		if r := c.steps[i].Record; r != nil && len(c.strangers) > 0 {
-			c.introduce(r)
 		}
 	}
 }
@@ -42,9 +44,6 @@ func (w *writer) notice(c *commit) {
 // acquaint reads the records of the others.
 func (w *writer) acquaint(ctx context.Context, c *commit) {
 	for _, id := range c.strangers {
-		if c.about[id] != nil {
-			continue
-		}
 		_ = unharmed(func() error {
 			j, err := w.store.Job(ctx, id)
 			if err == nil {

@@ -26,7 +26,7 @@ const (
 )
 
 // after decides what to do after a commit for so many callers, while which others came. Took is
-// zero if it has failed.
+// zero where it says nothing of the next.
 func (l linger) after(callers, came int, took time.Duration) linger {
 	next := linger{expected: callers + came, vain: max(l.vain-1, 0)}
 	if next.vain == 0 && callers > 0 && next.expected > 1 && took >= slowCommit {

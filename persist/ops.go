@@ -23,6 +23,7 @@ type commit struct {
 	ops    []op
 	steps  []Step
 	bytes  int
+	first  ID // of the jobs that are inserted here, whose IDs grow
 	now    time.Time
 	later  []op     // that have to wait for what is decided here
 	after  []func() // to be called without the lock, when all is done
@@ -42,6 +43,9 @@ type commit struct {
 func (c *commit) insert(r *Record) {
 	c.steps = append(c.steps, Step{Verb: Insert, ID: r.ID, Record: r})
 	c.bytes += len(r.Payload)
+	if c.first == 0 {
+		c.first = r.ID
+	}
 }
 
 func (c *commit) amend(b *book, e *entry) {

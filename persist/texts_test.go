@@ -33,6 +33,20 @@ func TestEventsOfJobsThatDoNotRunSayWhoTheyAre(t *testing.T) {
 		r.submit("s", who("s", persist.WithDuplicates(persist.Supersede))...)
 		r.submit("r", who("r", persist.WithDurability(persist.Relaxed))...)
 		r.submit("r", who("r", persist.WithDurability(persist.Relaxed), persist.WithPriority(persist.High))...)
+		isError(t, "cancel of one that is not stored yet", r.Cancel(t.Context(), r.submit("x", who("x", persist.WithDurability(persist.Relaxed))...)), nil)
+		g := hold(m) // so that an insertion and the end of the same job share a commit
+		done := make(chan error, 3)
+		for _, opts := range [][]persist.Option{who("other"), who("y"), who("y", persist.WithDuplicates(persist.Supersede))} {
+			go func() { _, err := chore.Submit(t.Context(), r.Queue, "y", opts...); done <- err }()
+			synctest.Wait()
+		}
+		g.arrive()
+		g.pass(nil)
+		g.arrive()
+		g.end(nil)
+		for range 3 {
+			isError(t, "submit", <-done, nil)
+		}
 		isError(t, "revive", r.Revive(t.Context(), again), nil)
 		synctest.Wait()
 
@@ -47,7 +61,7 @@ func TestEventsOfJobsThatDoNotRunSayWhoTheyAre(t *testing.T) {
 			}
 		}
 		for kind, n := range map[events.Kind]int{
-			events.JobCancelled: 1, events.JobExpired: 1, events.JobUpgraded: 2, events.JobSuperseded: 1, events.JobRevived: 1,
+			events.JobCancelled: 2, events.JobExpired: 1, events.JobUpgraded: 2, events.JobSuperseded: 2, events.JobRevived: 1,
 		} {
 			same(t, kind.String(), told[kind], n)
 		}
