@@ -108,6 +108,18 @@ func (b *book) reset() {
 	}
 }
 
+// during calls f with the book locked. If the book is that of another run by now, who calls was
+// left behind: he has nothing to say any more, and f is not called.
+func (b *book) during(run uint64, f func()) (still bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.run != run {
+		return false
+	}
+	f()
+	return true
+}
+
 func newLanes() pile[*lane] {
 	return pile[*lane]{before: (*lane).before, at: func(l *lane) *int { return &l.at }}
 }

@@ -36,13 +36,7 @@ func (l *ledger) Run(ctx context.Context) (err error) {
 	}
 	q.enterPhase(opening)
 	b.mu.Unlock()
-	defer func() {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		if b.run == run { // else it was left behind
-			q.enterPhase(notRunning)
-		}
-	}()
+	defer b.during(run, func() { q.enterPhase(notRunning) })
 
 	store, err := q.cfg.Store.Open(ctx)
 	if err != nil {
@@ -53,20 +47,19 @@ func (l *ledger) Run(ctx context.Context) (err error) {
 		return actor.Fatal(err)
 	}
 
-	b.mu.Lock()
-	if b.run != run {
-		b.mu.Unlock()
+	defer l.store.CompareAndSwap(&store, nil)
+	serves := b.during(run, func() {
+		l.store.Store(&store)
+		q.enterPhase(inService)
+		for _, k := range b.kinds {
+			if k.run == nil && k.count[Ready] > 0 {
+				b.tellUnknown(k)
+			}
+		}
+	})
+	if !serves {
 		return ErrNotRunning
 	}
-	l.store.Store(&store)
-	defer l.store.CompareAndSwap(&store, nil)
-	q.enterPhase(inService)
-	for _, k := range b.kinds {
-		if k.run == nil && k.count[Ready] > 0 {
-			b.tellUnknown(k)
-		}
-	}
-	b.mu.Unlock()
 	actor.Ready(ctx)
 	w := writer{q: q, run: run, store: store}
 	return w.loop(ctx)

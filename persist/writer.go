@@ -24,18 +24,8 @@ type writer struct {
 	unsettled bool
 }
 
-// locked calls f with the book locked. If the book is that of another run by now, the writer was
-// left behind: it has nothing to say any more, and f is not called.
-func (w *writer) locked(f func()) (mine bool) {
-	b := w.q.book
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.run != w.run {
-		return false
-	}
-	f()
-	return true
-}
+// locked calls f with the book locked, unless the writer was left behind.
+func (w *writer) locked(f func()) (mine bool) { return w.q.book.during(w.run, f) }
 
 // loop commits until ctx ends, and then what is left. The end of ctx does not break off what is
 // being stored; what is not stored finishWithin then is not.
