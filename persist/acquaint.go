@@ -30,8 +30,8 @@ func (w *writer) notice(c *commit) {
 		e := b.jobs[s.ID]
 		switch {
 		case e == nil || e.claim != nil:
-		case b.fresh[s.ID] != nil: // and may not be any more when the event is told
-			c.introduce(b.fresh[s.ID])
+		case e.kept != nil: // and may not be any more when the event is told
+			c.introduce(&e.kept.Record)
 		case c.first != 0 && s.ID >= c.first: // it has come with this commit
 			at := slices.IndexFunc(c.steps, func(o Step) bool { return o.Verb == Insert && o.ID == s.ID })
 			c.introduce(c.steps[at].Record)
@@ -67,8 +67,8 @@ func (b *book) introduced(e *entry) *events.Job {
 		j := *known
 		return e.stand(&j)
 	}
-	if r := b.fresh[e.id]; r != nil {
-		return e.stand(aboutRecord(r, "", 0, 0))
+	if e.kept != nil {
+		return e.stand(aboutRecord(&e.kept.Record, "", 0, 0))
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ type book struct {
 	groups     map[string]*group // those that have jobs, or a limit of their own
 	groupLimit int               // of groups without one; 0 for none
 	workers    int
+	room       int64 // for jobs that are kept
 	queueSet   settings
 	state      []any
 	counts     counts
@@ -45,6 +46,8 @@ type book struct {
 	running  int               // places taken
 	owing    int               // attempts that have ended without that being durable
 	revivals uint64            // jobs that were revived
+	kept     int64             // about how much memory the jobs take that are kept
+	unstored int               // how many were accepted and are not stored yet
 
 	// After a crash claims are durable until survivors have finished, and those that ran are
 	// run alone.
@@ -53,7 +56,6 @@ type book struct {
 	alone    bool // a suspect runs
 
 	about   map[ID]*events.Job // while a commit takes effect: what is known of those that it is about
-	fresh   map[ID]*Record     // accepted, and not stored yet
 	inbox   []op               // for the writer
 	asking  int                // of those, submissions that somebody waits for
 	patient bool               // it will be woken
@@ -93,7 +95,8 @@ func (b *book) reset() {
 	}
 	b.agenda, b.running, b.owing = heap{}, 0, 0
 	b.cautious, b.suspects, b.alone = false, nil, false
-	b.inbox, b.asking, b.fresh, b.broken = nil, 0, map[ID]*Record{}, nil
+	b.inbox, b.asking, b.broken = nil, 0, nil
+	b.kept, b.unstored = 0, 0
 	for _, d := range b.domains {
 		d.running, d.at = 0, -1
 		d.lanes = newLanes()
@@ -181,9 +184,11 @@ func (b *book) fill(e *entry, j *Record, s *State, k *kind) {
 }
 
 func (x *more) isSaid() bool {
-	r := &x.rules
-	return r.MaxRetries != 0 || r.Timeout != 0 || r.Stall != 0 || r.Grace != 0 || !r.Backoff.IsZero() ||
-		x.ttl != 0 || x.expires != 0 || x.pause != 0 || x.last != nil || x.verdict != 0 || x.crashes != 0 || x.parked != ""
+	return !x.rules.isZero() || x.ttl != 0 || x.expires != 0 || x.pause != 0 || x.last != nil || x.verdict != 0 || x.crashes != 0 || x.parked != ""
+}
+
+func (r *Rules) isZero() bool {
+	return r.MaxRetries == 0 && r.Timeout == 0 && r.Stall == 0 && r.Grace == 0 && r.Backoff.IsZero()
 }
 
 func clip(n int) uint32 { return uint32(min(uint64(max(n, 0)), math.MaxUint32)) }
@@ -210,6 +215,7 @@ func (b *book) register(e *entry) (holder *entry) {
 func (b *book) forget(e *entry) {
 	b.move(e, leaving, 0)
 	delete(b.jobs, e.id)
+	b.letGo(e)
 	e.kind.count[phaseOf[leaving]]--
 	e.place = gone
 	if x := e.more; x != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -24,7 +23,7 @@ type claim struct {
 	task     supervisor.Candidate // guarded by the door until it has begun
 	fence    uint32
 	attempt  int
-	rules    Rules
+	rules    *Rules // read only
 	run      func(ctx context.Context, c Codec, payload []byte) error
 	codec    Codec
 	waited   time.Duration
@@ -33,9 +32,11 @@ type claim struct {
 	about    atomic.Pointer[events.Job]
 	progress atomic.Pointer[events.Job] // what was told last
 	state    []any                      // what StateOf finds
-	fresh    *Record                    // of a job that was accepted and is not stored yet
-	stands   State                      // how that stands
+	given    *Job                       // what is kept of the job, or nil
+	lent     bool                       // it is still to be stored
 	record   *Job                       // once it is read
+
+	then settleOp // what follows it
 
 	// What the handler's goroutine leaves for who looks after its end.
 	v    verdict
@@ -75,9 +76,12 @@ func (c *claim) Run(ctx context.Context) error {
 		return err
 	}
 	c.record = job
-	about := aboutRecord(&job.Record, c.about.Load().Domain, job.State.Priority, c.attempt)
-	about.Type = c.about.Load().Type // which may be its new name
-	c.about.Store(about)
+	if c.given == nil {
+		was := c.about.Load()
+		about := aboutRecord(&job.Record, was.Domain, job.State.Priority, c.attempt)
+		about.Type = was.Type // which may be its new name
+		c.about.Store(about)
+	}
 	c.publish(events.JobStarted, func(e *events.Event) { e.Elapsed = c.waited })
 	err = c.q.chain(context.WithValue(ctx, claimKey{}, c), job, func(ctx context.Context) error {
 		return c.run(ctx, c.codec, job.Payload)
@@ -104,9 +108,10 @@ func (c *claim) read(ctx context.Context) (*Job, error) {
 	if store == nil {
 		return nil, ErrClosed
 	}
-	if r := c.fresh; r != nil { // the handler may write to what it is given
-		j := &Job{Record: *r, State: c.stands}
-		j.Tags, j.Payload = slices.Clone(r.Tags), slices.Clone(r.Payload)
+	if j := c.given; j != nil {
+		if c.lent {
+			j.own()
+		}
 		return j, nil
 	}
 	return (*store).Job(ctx, c.job.id)

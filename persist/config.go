@@ -59,6 +59,9 @@ type Config struct {
 	// RelaxedDelay is for how long what was submitted as Relaxed may wait for its commit.
 	// Zero means DefaultRelaxedDelay.
 	RelaxedDelay time.Duration
+	// Cache is about how much memory may hold jobs that wait, in bytes, so that they need not be read
+	// from the store when they run. Zero means DefaultCache, NoCache that all are read.
+	Cache int64
 	// Crashes is in how many crashes of the process a job may have been the only one that ran
 	// before it is parked. Zero means DefaultCrashes, policy.Unlimited that it never is. With
 	// policy.Unlimited the jobs that ran at a crash are not run alone either, nor are their
@@ -69,6 +72,9 @@ type Config struct {
 	// Logger, its Intensity, StopTimeout and Concurrency count.
 	Supervisor supervisor.Config
 }
+
+// NoCache as a Cache means that no job is kept in memory, but those that are not stored yet.
+const NoCache int64 = math.MinInt64
 
 // NoWorkers as a number of workers means that no job is begun.
 const NoWorkers int = math.MinInt
@@ -89,6 +95,7 @@ func (c Config) resolved() Config {
 	c.History = cmp.Or(c.History, DefaultHistory)
 	c.DeadLetters = cmp.Or(c.DeadLetters, DefaultDeadLetters)
 	c.RelaxedDelay = cmp.Or(c.RelaxedDelay, DefaultRelaxedDelay)
+	c.Cache = cmp.Or(c.Cache, DefaultCache)
 	c.Crashes = cmp.Or(c.Crashes, DefaultCrashes)
 	c.GroupLimits = maps.Clone(c.GroupLimits)
 	return c
@@ -123,6 +130,9 @@ func (c *Config) check() error {
 		if n.value < 0 {
 			return bad(n.field, n.value, "must not be negative")
 		}
+	}
+	if c.Cache < 0 && c.Cache != NoCache {
+		return bad("Cache", c.Cache, "must not be negative")
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.GroupLimits)) {
 		if c.GroupLimits[name] < 0 {

@@ -40,6 +40,7 @@ type entry struct {
 	submitted int64   // wall time
 	more      *more   // nil for most
 	claim     *claim  // while it has a place, or is settling
+	kept      *Job    // what it was submitted with, or nil
 
 	fence              uint32
 	attempts, failures uint32
@@ -47,6 +48,7 @@ type entry struct {
 	place              place
 	absolute           bool // when follows the wall clock
 	suspect            bool // it ran when the process died
+	unstored           bool // it was accepted and is not stored yet
 }
 
 // more is what few jobs need.

@@ -177,7 +177,6 @@ func (q *Queue) claimOf(g *gate, e *entry) *claim {
 	if e.when > 0 {
 		c.waited = max(0, time.Duration(c.began-e.when))
 	}
-	c.about.Store(&events.Job{ID: uint64(e.id), Type: e.kind.name, Domain: e.kind.domain.name, Priority: uint8(e.priority), Attempt: c.attempt})
 	if d := e.kind.domain.def; d != nil {
 		c.state = append(c.state, d.State...)
 	}
@@ -189,9 +188,15 @@ func (q *Queue) claimOf(g *gate, e *entry) *claim {
 // begun takes down how the job of a claim stands, which has its place by now.
 func (b *book) begun(c *claim) {
 	c.fence = c.job.fence
-	if c.fresh = b.fresh[c.job.id]; c.fresh != nil {
-		c.stands = c.job.state(&b.clock)
+	c.given, c.lent = b.recall(c.job)
+	var about *events.Job
+	if c.given != nil {
+		about = aboutRecord(&c.given.Record, "", 0, 0)
+	} else {
+		about = &events.Job{ID: uint64(c.job.id)}
 	}
+	c.job.stand(about).Attempt = c.attempt
+	c.about.Store(about)
 }
 
 // settle decides what follows an attempt, and hands it to the writer. It is called with the
@@ -206,7 +211,8 @@ func (b *book) settle(c *claim, v *verdict) {
 	if c.record != nil { // else it was not entered
 		b.survived(e)
 	}
-	o := &settleOp{job: e, v: *v, unbegun: c.record == nil}
+	o := &c.then
+	*o = settleOp{job: e, v: *v, unbegun: c.record == nil}
 	o.decide(c)
 	if o.move == putBack && !c.stored && e.extra().verdict == 0 {
 		b.move(e, leaving, 0)

@@ -44,7 +44,7 @@ func (b *book) ordered(ops []op) []op {
 		_, ok := o.(*submitOp)
 		numbers = numbers || ok
 	}
-	if numbers && len(b.fresh) > 0 {
+	if numbers && b.unstored > 0 {
 		b.inbox = slices.DeleteFunc(b.inbox, func(o op) bool {
 			if accepted(o) {
 				first = append(first, o)
@@ -69,7 +69,7 @@ func weight(o op) (steps, bytes int) {
 	}
 	for _, p := range s.subs {
 		if p != nil {
-			bytes += len(p.record.Payload)
+			bytes += len(p.job.Payload)
 		}
 	}
 	return len(s.subs), bytes

@@ -9,6 +9,7 @@ type kind struct {
 	domain   *domain
 	def      *definition // nil if only the name is known
 	set      settings    // of queue, domain and type; replaced, never changed
+	rules    *Rules      // those of set
 	run      func(ctx context.Context, c Codec, payload []byte) error
 	lanes    map[*group]*lane
 	count    [Ended]int // of the jobs that have not ended, by phase
@@ -26,6 +27,12 @@ type domain struct {
 	running int
 	lanes   pile[*lane] // those whose jobs may run, but for the domain's own limit
 	at      int         // in the pile of domains, or -1
+}
+
+// adopt gives the type its settings.
+func (k *kind) adopt(set settings) {
+	k.set = set
+	k.rules = &set.rules
 }
 
 func (d *domain) full() bool { return d.limit > 0 && d.running >= d.limit }

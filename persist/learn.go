@@ -62,7 +62,7 @@ func (b *book) kind(name string) *kind {
 	} else {
 		b.kindsMade++
 	}
-	k.set = b.domainSet(k.domain)
+	k.adopt(b.domainSet(k.domain))
 	b.kinds[name] = k
 	return k
 }
@@ -150,13 +150,14 @@ func (b *book) define(def *definition) (*kind, error) {
 		}
 		for _, k := range b.kinds {
 			if k.domain == d && k.def == nil {
-				k.set = b.domainSet(d)
+				k.adopt(b.domainSet(d))
 			}
 		}
 		b.domainChanged(d)
 	}
 	k := b.kind(name)
-	k.def, k.set = def, set
+	k.def = def
+	k.adopt(set)
 	for _, alias := range set.aliases {
 		b.alias(alias, k)
 	}

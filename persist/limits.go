@@ -48,6 +48,8 @@ const (
 	// DefaultRelaxedDelay is for how long what was submitted as Relaxed may wait for its
 	// commit.
 	DefaultRelaxedDelay = 10 * time.Millisecond
+	// DefaultCache is how much memory may hold jobs that wait, in bytes.
+	DefaultCache = 16 << 20
 	// DefaultCrashes is in how many crashes a job may have run alone before it is parked.
 	DefaultCrashes = 3
 )

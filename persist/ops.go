@@ -97,7 +97,7 @@ func (o *submitOp) plan(b *book, c *commit) {
 		return
 	}
 	for _, p := range o.subs {
-		if p != nil && c.revived[p.record.Digest] {
+		if p != nil && c.revived[p.job.Digest] {
 			c.later = append(c.later, o) // who has the key is not sure before this commit is over
 			return
 		}
@@ -119,7 +119,7 @@ func (o *submitOp) plan(b *book, c *commit) {
 }
 
 func (o *submitOp) planOne(b *book, c *commit, p *prepared, in *insertion) Result {
-	r := &p.record
+	r := &p.job.Record
 	var holds *entry
 	if !r.Digest.IsZero() {
 		holds = b.keys[r.Digest]
@@ -177,7 +177,7 @@ func (b *book) holder(e *entry) holder {
 
 // insert makes a new job, which waits for another if there is one.
 func (in *insertion) insert(b *book, c *commit, p *prepared, ahead *entry) {
-	r := &p.record
+	r := &p.job.Record
 	r.ID = b.next
 	b.next++
 	s := r.InitialState()
@@ -249,8 +249,10 @@ func (o *submitOp) done(b *book, c *commit) {
 		return
 	}
 	if o.steps != nil { // it has taken effect before
-		for i := range o.steps {
-			delete(b.fresh, o.steps[i].ID)
+		for i := range o.plans {
+			if e := o.plans[i].job; e != nil {
+				b.nowStored(e)
+			}
 		}
 		return
 	}
@@ -266,7 +268,9 @@ func (o *submitOp) done(b *book, c *commit) {
 			if o.batch {
 				inserted = append(inserted, e)
 			}
-			b.tellSubmitted(e, &o.subs[i].record, c.now)
+			j := &o.subs[i].job
+			b.tellSubmitted(e, &j.Record, c.now)
+			b.keep(e, j)
 			if e.place == arriving {
 				b.settleIn(e)
 			}

@@ -331,13 +331,13 @@ func (o *reviveOp) undone(b *book, err error) bool {
 // errOutdated means: a job has been revived, maybe this one, and may have ended anew.
 var errOutdated = errors.New("has to be read again")
 
-// rulesOf are the rules of a job, with those of its type where it has none of its own.
-func rulesOf(e *entry) Rules {
-	r := e.kind.set.rules
-	if e.more == nil {
-		return r
+// rulesOf are the rules of a job, with those of its type where it has none of its own. They are not
+// changed any more.
+func rulesOf(e *entry) *Rules {
+	if e.more == nil || e.more.rules.isZero() {
+		return e.kind.rules
 	}
-	own := &e.more.rules
+	r, own := *e.kind.rules, &e.more.rules
 	if own.MaxRetries != 0 {
 		r.MaxRetries = own.MaxRetries
 	}
@@ -353,5 +353,5 @@ func rulesOf(e *entry) Rules {
 	if own.Grace != 0 {
 		r.Grace = own.Grace
 	}
-	return r
+	return &r
 }

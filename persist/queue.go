@@ -32,6 +32,7 @@ type Queue struct {
 // Validate, and by Run before anything happens.
 func New(cfg Config) *Queue {
 	q := &Queue{cfg: cfg.resolved(), book: newBook(), opened: make(chan struct{})}
+	q.book.room = max(q.cfg.Cache, 0)
 	if q.invalid = q.cfg.check(); q.invalid == nil {
 		q.invalid = q.learn()
 	}

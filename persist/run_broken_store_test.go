@@ -347,7 +347,7 @@ func TestAJobThatCannotBeReadIsPutOffAndDoesNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, b := newStage(), &unreadable{Backend: memstore.New()}
 		b.bad.Store(true)
-		r := hang(t, persist.Config{Store: b, Handlers: s.handlers(), Defaults: []persist.Option{persist.WithMaxRetries(0)}})
+		r := hang(t, persist.Config{Store: b, Handlers: s.handlers(), Cache: persist.NoCache, Defaults: []persist.Option{persist.WithMaxRetries(0)}})
 		id := must(t)(chore.Submit(t.Context(), r.Queue, "a")).ID
 		elapse(10*time.Second + time.Millisecond)
 		same(t, "snoozed", r.told(events.JobSnoozed), 11)

@@ -285,7 +285,7 @@ func (s slowToReadStore) Job(ctx context.Context, id persist.ID) (*persist.Job, 
 func TestWhoIsNotEnteredInTimeHasNotFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage()
-		r := hang(t, persist.Config{Store: slowToRead{memstore.New()}, Handlers: s.handlers(), Defaults: []persist.Option{persist.WithTimeout(time.Second), persist.WithMaxRetries(0)}})
+		r := hang(t, persist.Config{Store: slowToRead{memstore.New()}, Cache: persist.NoCache, Handlers: s.handlers(), Defaults: []persist.Option{persist.WithTimeout(time.Second), persist.WithMaxRetries(0)}})
 		id := r.submit("a")
 		elapse(time.Minute)
 		same(t, "entered", s.count("a"), 0)

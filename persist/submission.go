@@ -97,7 +97,7 @@ func (e *SubmissionError) Unwrap() error { return e.Err }
 
 // prepared is a submission as the ledger takes it.
 type prepared struct {
-	record     Record
+	job        Job // without its ID
 	duplicates Duplicates
 	delayed    bool // its RunAt is a delay, and no time of day
 }
@@ -123,7 +123,7 @@ func (s *Submission) prepare(p *prepared, k *kind, set *settings, maxPayload int
 		return &PayloadError{Size: len(payload), Limit: maxPayload}
 	}
 	p.duplicates = set.duplicates
-	r := &p.record
+	r := &p.job.Record
 	*r = Record{
 		Type: k.name, Label: set.label, Group: set.group, Priority: set.priority, Tags: set.tags,
 		Submitted: now.Round(0), RunAt: set.at, TTL: set.ttl, TTLFrom: set.ttlFrom, Rules: set.ownRules(), Payload: payload,

@@ -78,7 +78,7 @@ func yield(all []*prepared) (last map[int]outranked) {
 	}
 	seen := make(map[Digest]int, len(all))
 	for i := len(all) - 1; i >= 0; i-- {
-		d := all[i].record.Digest
+		d := all[i].job.Digest
 		if d.IsZero() {
 			continue
 		}
@@ -123,6 +123,10 @@ func (o *outranked) result(last Result) Result {
 	return Result{Kind: Duplicate, ID: last.Other}
 }
 
+// preparedRoom is how many submissions are prepared in one piece of memory: few, for one of them
+// that is kept keeps the others.
+const preparedRoom = 8
+
 // prepare makes records of submissions. They are relaxed if all of them are.
 func (q *Queue) prepare(subs []Submission, opts []Option) (all []*prepared, relaxed bool, err error) {
 	now := time.Now()
@@ -130,19 +134,25 @@ func (q *Queue) prepare(subs []Submission, opts []Option) (all []*prepared, rela
 	if err != nil {
 		return nil, false, err
 	}
-	all, room := make([]*prepared, len(subs)), make([]prepared, len(subs))
+	all = make([]*prepared, len(subs))
+	var room []prepared
 	relaxed = true
 	for i := range subs {
+		if len(room) == 0 {
+			room = make([]prepared, min(len(subs)-i, preparedRoom))
+		}
+		p := &room[0]
+		room = room[1:]
 		base := &layered[of[i]]
 		set := &base.set
 		if len(subs[i].opts) > 0 {
 			own := base.set.with(ofCall, subs[i].opts)
 			set = &own
 		}
-		if err := subs[i].prepare(&room[i], base.kind, set, q.cfg.MaxPayload, now); err != nil {
+		if err := subs[i].prepare(p, base.kind, set, q.cfg.MaxPayload, now); err != nil {
 			return nil, false, &SubmissionError{Index: i, Type: base.kind.name, Err: err}
 		}
-		all[i] = &room[i]
+		all[i] = p
 		relaxed = relaxed && set.durability == Relaxed
 	}
 	return all, relaxed, nil
@@ -269,7 +279,7 @@ const maxRelaxed = 4 * maxSteps
 // it returns true.
 func (q *Queue) acceptAtOnce(o *submitOp) bool {
 	b := q.book
-	if b.broken != nil || len(b.fresh) > maxRelaxed {
+	if b.broken != nil || b.unstored > maxRelaxed {
 		return false
 	}
 	for _, p := range o.subs {
@@ -277,7 +287,7 @@ func (q *Queue) acceptAtOnce(o *submitOp) bool {
 			continue
 		}
 		// An end is not told before it is stored.
-		if e := b.keys[p.record.Digest]; e != nil && (p.duplicates == Supersede || !b.quiet(e) || !b.quiet(e.follower())) {
+		if e := b.keys[p.job.Digest]; e != nil && (p.duplicates == Supersede || !b.quiet(e) || !b.quiet(e.follower())) {
 			return false
 		}
 	}
@@ -287,9 +297,9 @@ func (q *Queue) acceptAtOnce(o *submitOp) bool {
 	o.done(b, c)
 	o.steps = c.steps
 	if len(o.steps) > 0 {
-		for i := range o.steps {
-			if s := &o.steps[i]; s.Verb == Insert {
-				b.fresh[s.ID] = s.Record
+		for i := range o.plans {
+			if e := o.plans[i].job; e != nil {
+				b.keepUnstored(e, &o.subs[i].job)
 			}
 		}
 		b.inbox = append(b.inbox, o)

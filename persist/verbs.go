@@ -52,14 +52,14 @@ func (q *Queue) codecOf(def *definition) (Codec, error) {
 func (q *Queue) find(ctx context.Context, store Store, id ID) (*Job, error) {
 	b := q.book
 	b.mu.Lock()
-	r, e := b.fresh[id], b.jobs[id]
-	if r == nil || e == nil {
+	e := b.jobs[id]
+	if e == nil || !e.unstored {
 		b.mu.Unlock()
 		return store.Job(ctx, id)
 	}
-	j := &Job{Record: *r, State: e.state(&b.clock)}
+	j := &Job{Record: e.kept.Record, State: e.state(&b.clock)}
 	b.mu.Unlock()
-	j.Tags, j.Payload = slices.Clone(j.Tags), slices.Clone(j.Payload)
+	j.own()
 	return j, nil
 }
 
@@ -184,7 +184,7 @@ func (q *Queue) Lookup(ctx context.Context, s Submission) (id ID, ok bool, err e
 	}
 	q.book.mu.Lock()
 	defer q.book.mu.Unlock()
-	e := q.book.keys[all[0].record.Digest]
+	e := q.book.keys[all[0].job.Digest]
 	if e == nil || e.place == arriving {
 		return 0, false, nil
 	}

@@ -135,7 +135,7 @@ func (w *writer) relieve(ctx context.Context, err error) {
 	var ends, rest []op
 	w.locked(func() {
 		for _, o := range w.kept {
-			if s, ok := o.(*settleOp); ok && w.q.book.fresh[s.job.id] == nil {
+			if s, ok := o.(*settleOp); ok && !s.job.unstored {
 				ends = append(ends, o)
 			} else {
 				rest = append(rest, o)

@@ -1,0 +1,85 @@
+package persist
+
+import (
+	"slices"
+	"time"
+)
+
+// What a job was submitted with is kept until it runs, as far as there is room: then it need not
+// be read again. What is not stored yet is kept in any case.
+
+// keptRest is about how much memory a job takes beyond its texts and its payload.
+const keptRest = 600
+
+// weightOf is about how much memory is freed when a job is not kept any more.
+func weightOf(j *Job) int64 {
+	return keptRest + int64(len(j.Payload)+len(j.Key)+len(j.Label)+len(j.Group))
+}
+
+// keep keeps a job, if there is room.
+func (b *book) keep(e *entry, j *Job) {
+	if b.kept+weightOf(j) <= b.room {
+		b.hold(e, j)
+	}
+}
+
+// keepUnstored keeps a job that has taken effect before it is stored.
+func (b *book) keepUnstored(e *entry, j *Job) {
+	if e.kept == nil {
+		b.hold(e, j)
+	}
+	e.unstored = true
+	b.unstored++
+}
+
+func (b *book) hold(e *entry, j *Job) {
+	b.kept += weightOf(j)
+	e.kept = j
+	j.Submitted, j.Record.RunAt = asStored(j.Submitted), asStored(j.Record.RunAt) // as if it had been read
+}
+
+func asStored(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Round(0).UTC()
+}
+
+// letGo forgets what was kept of a job.
+func (b *book) letGo(e *entry) {
+	if e.kept != nil {
+		b.kept -= weightOf(e.kept)
+		e.kept = nil
+	}
+}
+
+// nowStored takes note that an accepted job is stored.
+func (b *book) nowStored(e *entry) {
+	e.unstored = false
+	b.unstored--
+	if b.kept > b.room || e.claim != nil {
+		b.letGo(e)
+	}
+}
+
+// recall returns the job of a claim that is about to begin, if it is kept. From then on it
+// belongs to the attempt; but a job that is still to be stored is only lent.
+func (b *book) recall(e *entry) (j *Job, lent bool) {
+	j = e.kept
+	if j == nil {
+		return nil, false
+	}
+	if e.unstored {
+		j = &Job{Record: j.Record}
+	} else {
+		b.letGo(e)
+	}
+	j.State = j.InitialState()
+	j.State.Priority = e.priority
+	return j, e.unstored
+}
+
+// own gives a job what its handler may write to.
+func (j *Job) own() {
+	j.Tags, j.Payload = slices.Clone(j.Tags), slices.Clone(j.Payload)
+}
