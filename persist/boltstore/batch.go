@@ -26,25 +26,18 @@ type batch struct {
 	// those that were there stay where they are.
 	buf  []byte
 	id   idKey
-	past pastKey
 	end  persist.End
-	ends []end
+	gone []end // that are forgotten
 }
 
 // maxBuf is how much memory is kept for the next commit.
 const maxBuf = 4 << 20
 
-// end is an entry of the bucket past.
-type end struct {
-	seq uint64
-	id  persist.ID
-}
-
 func (b *batch) reset(s *Store, tx *bbolt.Tx) {
 	if cap(b.buf) > maxBuf {
 		b.buf = nil
 	}
-	*b = batch{s: s, tx: tx, tally: s.tally, buf: b.buf[:0], ends: b.ends[:0]}
+	*b = batch{s: s, tx: tx, tally: s.tally, buf: b.buf[:0], gone: b.gone[:0]}
 	b.tally.serial = s.serial
 }
 
@@ -147,6 +140,7 @@ func (b *batch) insert(r *persist.Record) error {
 	}
 	b.tally.last = r.ID
 	b.tally.pending++
+	b.s.untouched.add(r.ID)
 	return nil
 }
 
@@ -162,6 +156,9 @@ func (b *batch) find(id persist.ID) (g gist, there bool, err error) {
 		return g, false, nil
 	}
 	key := b.id.set(id)
+	if b.s.untouched.has(id) {
+		return g, true, nil
+	}
 	v := b.get(states, key)
 	if v == nil {
 		// As it was submitted, or pruned.
@@ -177,8 +174,9 @@ func (b *batch) find(id persist.ID) (g gist, there bool, err error) {
 	return g, true, nil
 }
 
-// putState stores the state of the job whose key is in b.id.
-func (b *batch) putState(s *persist.State, end *persist.End) error {
+// putState stores the state of a job, whose key is in b.id.
+func (b *batch) putState(id persist.ID, s *persist.State, end *persist.End) error {
+	b.s.untouched.remove(id)
 	start := len(b.buf)
 	b.buf = seal(appendState(b.buf, s, end), start, states, b.id[:])
 	return b.put(states, b.id[:], start)
@@ -189,7 +187,7 @@ func (b *batch) amend(p *persist.Step) (fresh bool, err error) {
 	if err != nil || !there || g.ended() || g.fence > p.State.Fence {
 		return false, err
 	}
-	return true, b.putState(&p.State, nil)
+	return true, b.putState(p.ID, &p.State, nil)
 }
 
 func (b *batch) resolve(p *persist.Step) (fresh bool, err error) {
@@ -205,12 +203,8 @@ func (b *batch) resolve(p *persist.Step) (fresh bool, err error) {
 	b.tally.past[p.End.Kind]++
 	b.end = p.End
 	b.end.Seq = b.tally.seq
-	if err := b.putState(&p.State, &b.end); err != nil {
-		return false, err
-	}
-	key, start := b.past.set(b.end.Kind, b.end.Seq), len(b.buf)
-	b.buf = seal(appendNumber(b.buf, uint64(p.ID)), start, past, key)
-	return true, b.put(past, key, start)
+	b.s.ends.add(b.end.Kind, end{b.end.Seq, p.ID})
+	return true, b.putState(p.ID, &p.State, &b.end)
 }
 
 func (b *batch) revive(p *persist.Step) (fresh bool, err error) {
@@ -220,10 +214,8 @@ func (b *batch) revive(p *persist.Step) (fresh bool, err error) {
 	}
 	b.tally.pending++
 	b.tally.past[g.kind]--
-	if err := b.remove(past, b.past.set(g.kind, g.seq)); err != nil {
-		return false, err
-	}
-	return true, b.putState(&p.State, nil)
+	b.s.ends.revive(g.kind, g.seq)
+	return true, b.putState(p.ID, &p.State, nil)
 }
 
 // prune forgets the first n that ended as kind.
@@ -234,52 +226,32 @@ func (b *batch) prune(kind persist.Ending, n int) error {
 	if n <= 0 || b.tally.past[kind] == 0 {
 		return nil
 	}
-
-	// What is deleted under a cursor makes it skip: so look first.
-	b.ends = b.ends[:0]
-	c := b.bucket(past).Cursor()
-	for k, v := c.Seek(b.past.set(kind, 0)); k != nil && k[0] == byte(kind) && len(b.ends) < n; k, v = c.Next() {
-		_, seq, err := readPastKey(k)
-		id, bad := number(past, k, v)
-		if err = errors.Join(err, bad); err != nil {
-			return b.s.damaged(past, k, err)
-		}
-		b.ends = append(b.ends, end{seq, persist.ID(id)})
-	}
-	for _, e := range slices.Backward(b.ends) { // the last of a page first, so that none has to move up
-		if err := b.forget(kind, e); err != nil {
+	b.gone = b.s.ends.take(kind, n, b.gone[:0])
+	for _, e := range slices.Backward(b.gone) { // the last of a page first, so that none has to move up
+		if err := b.forget(e.id); err != nil {
 			return err
 		}
 	}
-	b.tally.past[kind] -= uint64(len(b.ends))
+	b.tally.past[kind] -= uint64(len(b.gone))
 	b.changed = true
 	return nil
 }
 
-func (b *batch) forget(kind persist.Ending, e end) error {
-	key := b.id.set(e.id)
+func (b *batch) forget(id persist.ID) error {
+	key := b.id.set(id)
 	if b.tally.blobs > 0 && b.get(blobs, key) != nil {
 		if err := b.remove(blobs, key); err != nil {
 			return err
 		}
 		b.tally.blobs--
 	}
-	return errors.Join(
-		b.remove(past, b.past.set(kind, e.seq)),
-		b.remove(states, key),
-		b.remove(jobs, key),
-	)
+	return errors.Join(b.remove(states, key), b.remove(jobs, key))
 }
 
 // finish puts what is said of all.
 func (b *batch) finish() error {
 	if b.tally.last != b.s.tally.last {
 		if err := b.bucket(jobs).SetSequence(uint64(b.tally.last)); err != nil {
-			return err
-		}
-	}
-	if b.tally.seq != b.s.tally.seq {
-		if err := b.bucket(past).SetSequence(b.tally.seq); err != nil {
 			return err
 		}
 	}

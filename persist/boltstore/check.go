@@ -25,7 +25,7 @@ func (s *Store) Check(ctx context.Context) error {
 	if err := inspectFile(s.file, s.path); err != nil {
 		return err
 	}
-	c := checker{ctx: ctx, tally: s.tally}
+	c := checker{ctx: ctx, tally: s.tally, ends: map[uint64]persist.ID{}}
 	err := s.see(func(tx *bbolt.Tx) error { return c.all(tx) })
 	switch {
 	case err != nil:
@@ -42,8 +42,9 @@ func (s *Store) Check(ctx context.Context) error {
 type checker struct {
 	ctx    context.Context
 	tx     *bbolt.Tx
-	tally  tally // what the file should hold
-	found  tally // what it does
+	tally  tally                 // what the file should hold
+	found  tally                 // what it does
+	ends   map[uint64]persist.ID // by their places
 	faults []error
 	seen   int
 }
@@ -63,13 +64,12 @@ func (c *checker) all(tx *bbolt.Tx) error {
 	}
 	c.each(jobs, c.job)
 	c.each(states, c.state)
-	c.each(past, c.past)
 	c.each(blobs, c.blob)
 
 	// The sums.
 	c.found.serial = c.tally.serial
 	c.found.last = persist.ID(c.get(jobs).Sequence())
-	c.found.seq = c.get(past).Sequence()
+	c.found.seq = c.tally.seq
 	if c.found != c.tally {
 		c.fault(meta, tallyKey, fmt.Errorf("says %+v, and there is %+v", c.tally, c.found))
 	}
@@ -140,39 +140,12 @@ func (c *checker) state(k, v []byte) error {
 		return nil
 	}
 	c.found.past[end.Kind]++
-	var key pastKey
-	at := c.get(past).Get(key.set(end.Kind, end.Seq))
-	if at == nil {
-		return errors.New("its end is not in bucket past")
+	if other, taken := c.ends[end.Seq]; taken {
+		return fmt.Errorf("has ended at place %d, and so has job %d", end.Seq, other)
 	}
-	if other, err := number(past, key[:], at); err != nil || persist.ID(other) != id {
-		return errors.New("in bucket past its end is that of another")
-	}
-	return nil
-}
-
-func (c *checker) past(k, v []byte) error {
-	kind, seq, err := readPastKey(k)
-	if err != nil {
-		return err
-	}
-	if seq > c.get(past).Sequence() {
-		return errors.New("is higher than the last place")
-	}
-	id, err := number(past, k, v)
-	if err != nil {
-		return err
-	}
-	var key idKey
-	state := c.get(states).Get(key.set(persist.ID(id)))
-	if state == nil {
-		return errNoEnd
-	}
-	if state, err = unseal(states, key[:], state); err != nil {
-		return err
-	}
-	if g, err := readGist(state); err != nil || g.kind != kind || g.seq != seq {
-		return errNoEnd
+	c.ends[end.Seq] = id
+	if end.Seq > c.tally.seq {
+		return errors.New("has ended after the last place")
 	}
 	return nil
 }

@@ -71,17 +71,28 @@ func (s *Store) update(steps int, change func(*batch) error) error {
 
 	// Until here nothing is written.
 	if err := s.apply(b, change); err != nil || !b.changed {
+		s.takeBack()
 		s.rollback(tx)
 		s.refused(err)
 		return err
 	}
+	s.ends.begin(tx.ID())
 	if err := s.commit(tx); err != nil {
+		s.takeBack() // if it has come to pass after all, the file is opened anew
 		s.rollback(tx)
 		return s.failed(err, before)
 	}
 	s.tally = b.tally
+	s.untouched.keep()
+	s.ends.end()
 	s.committed(b, steps, time.Since(began))
 	return nil
+}
+
+// takeBack undoes what is known of a commit that has not come to pass.
+func (s *Store) takeBack() {
+	s.untouched.takeBack()
+	s.ends.takeBack()
 }
 
 // apply does what is to be committed, and the tally.

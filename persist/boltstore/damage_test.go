@@ -205,9 +205,6 @@ func TestJobsThatHaveVanishedAreMissed(t *testing.T) {
 		func(tx *bbolt.Tx) error { return tx.Bucket(bucketNames[jobs]).Delete((&idKey{}).set(20)) },
 		func(tx *bbolt.Tx) error { return tx.Bucket(bucketNames[states]).Delete((&idKey{}).set(5)) },
 		func(tx *bbolt.Tx) error {
-			return tx.Bucket(bucketNames[past]).Delete((&pastKey{}).set(persist.Failed, 2))
-		},
-		func(tx *bbolt.Tx) error {
 			return tx.Bucket(bucketNames[jobs]).Put((&idKey{}).set(80), seal(nil, 0, jobs, (&idKey{}).set(80)))
 		},
 	} {

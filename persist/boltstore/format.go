@@ -6,12 +6,10 @@ package boltstore
 //	jobs    id → record, payload included when it is small; its sequence is the last ID
 //	states  id → state; if the job has ended, the last one and the end. A job without an
 //	        entry is as it was submitted
-//	past    kind (1 byte), place in the order of all ends (8 bytes) → id; its sequence is
-//	        the last place
 //	blobs   id → payload that is too large for jobs, as it is
 //
-// So an insert is one put, and so is a change of state; an end is two, and what it was
-// about stays where it is. Values other than blobs are fields in the wire format of
+// So an insert is one put, and so is a change of state, and an end; what it was about stays
+// where it is, and the order of ends is found in the states when the file is opened. Values other than blobs are fields in the wire format of
 // protocol buffers, the last of which is a checksum, see seal. The numbers of the fields
 // are in record.go, state.go and tally.go.
 //
@@ -33,7 +31,6 @@ const (
 	meta bucket = iota
 	jobs
 	states
-	past
 	blobs
 	buckets
 )
@@ -42,7 +39,6 @@ var bucketNames = [buckets][]byte{
 	meta:   []byte("meta"),
 	jobs:   []byte("jobs"),
 	states: []byte("states"),
-	past:   []byte("past"),
 	blobs:  []byte("blobs"),
 }
 

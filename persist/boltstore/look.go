@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -120,16 +121,25 @@ func (s *Store) Past(ctx context.Context, q persist.PastQuery) ([]*persist.Job, 
 		q.Limit = persist.DefaultPage
 	}
 	w := search{s: s, q: q, before: q.Before, known: texts{}}
-	if len(q.Kinds) == 0 {
-		w.q.Kinds = persist.Endings()
-	}
+	w.q.Kinds = kindsOf(q.Kinds)
 	for done := false; !done; {
 		var err error
-		if err = s.view(ctx, func(tx *bbolt.Tx) error { done, err = w.slice(tx); return err }); err != nil {
+		err = s.view(ctx, func(tx *bbolt.Tx) error { done, err = w.slice(tx); return err })
+		if err != nil && !errors.Is(err, errOutdated) {
 			return nil, err
 		}
 	}
 	return w.found, nil
+}
+
+// kindsOf returns the kinds that are asked for, each once.
+func kindsOf(asked []persist.Ending) []persist.Ending {
+	if len(asked) == 0 {
+		return persist.Endings()
+	}
+	kinds := slices.Clone(asked)
+	slices.Sort(kinds)
+	return slices.DeleteFunc(slices.Compact(kinds), func(kind persist.Ending) bool { return !known(kind) })
 }
 
 // search goes through the ends of several kinds, the latest first.
@@ -141,85 +151,33 @@ type search struct {
 	found  []*persist.Job
 }
 
-// line is where the search is in one kind.
-type line struct {
-	kind   persist.Ending
-	cursor *bbolt.Cursor
-	seq    uint64
-	id     []byte
-	key    []byte
-}
-
 // slice looks at the next few. Done says that there are no more, or that these were
 // enough.
 func (w *search) slice(tx *bbolt.Tx) (done bool, err error) {
-	var asked [persist.DependencyFailed + 1]bool
-	var lines []*line
-	for _, kind := range w.q.Kinds {
-		if !known(kind) || asked[kind] {
-			continue
-		}
-		asked[kind] = true
-		l := &line{kind: kind, cursor: tx.Bucket(bucketNames[past]).Cursor()}
-		if l.seek(w.before) {
-			lines = append(lines, l)
-		}
+	ends, ok := w.s.ends.latest(tx.ID(), w.q.Kinds, w.before, pastSlice)
+	if !ok {
+		return false, errOutdated
 	}
-
-	for range pastSlice {
-		latest := -1
-		for i, l := range lines {
-			if latest < 0 || l.seq > lines[latest].seq {
-				latest = i
-			}
-		}
-		if latest < 0 || len(w.found) == w.q.Limit {
+	for _, e := range ends {
+		if len(w.found) == w.q.Limit {
 			return true, nil
 		}
-		l := lines[latest]
-		if err := w.take(tx, l); err != nil {
+		if err := w.take(tx, e); err != nil {
 			return true, err
 		}
-		w.before = l.seq
-		if !l.step(l.cursor.Prev()) {
-			lines = append(lines[:latest], lines[latest+1:]...)
-		}
+		w.before = e.seq
 	}
-	return false, nil
+	return len(ends) < pastSlice, nil
 }
 
-// seek goes to the last end before that with the place seq, and reports whether there is
-// one.
-func (l *line) seek(seq uint64) bool {
-	var key pastKey
-	from := key.set(l.kind, seq)
-	if seq == 0 {
-		from = key.set(l.kind+1, 0)
-	}
-	if k, _ := l.cursor.Seek(from); k == nil {
-		return l.step(l.cursor.Last())
-	}
-	return l.step(l.cursor.Prev())
-}
+// errOutdated means: something was committed since the transaction began, so try again.
+var errOutdated = errors.New("something was committed meanwhile")
 
-func (l *line) step(k, v []byte) bool {
-	kind, seq, err := readPastKey(k)
-	if err != nil || kind != l.kind {
-		return false
-	}
-	l.key, l.seq, l.id = k, seq, v
-	return true
-}
-
-// take appends the job at which the line is, if it was asked for.
-func (w *search) take(tx *bbolt.Tx, l *line) error {
-	id, err := number(past, l.key, l.id)
-	if err != nil {
-		return w.s.damaged(past, l.key, err)
-	}
+// take appends a job that has ended, if it was asked for.
+func (w *search) take(tx *bbolt.Tx, e end) error {
 	var key idKey
 	if w.q.Type != "" {
-		v, err := unseal(jobs, key.set(persist.ID(id)), tx.Bucket(bucketNames[jobs]).Get(key[:]))
+		v, err := unseal(jobs, key.set(e.id), tx.Bucket(bucketNames[jobs]).Get(key[:]))
 		if err != nil {
 			return w.s.damaged(jobs, key[:], err)
 		}
@@ -231,17 +189,14 @@ func (w *search) take(tx *bbolt.Tx, l *line) error {
 			return nil
 		}
 	}
-	j, err := w.s.job(tx, persist.ID(id), w.known)
+	j, err := w.s.job(tx, e.id, w.known)
 	switch {
 	case errors.Is(err, persist.ErrPruned), errors.Is(err, persist.ErrNotFound):
-		return w.s.damaged(past, l.key, errNoJob)
+		return w.s.damaged(states, key.set(e.id), errNoJob)
 	case err != nil:
 		return err
-	case j.End == nil || j.End.Kind != l.kind || j.End.Seq != l.seq:
-		return w.s.damaged(past, l.key, errNoEnd)
+	case j.End != nil && j.End.Seq == e.seq: // else it is being revived
+		w.found = append(w.found, j)
 	}
-	w.found = append(w.found, j)
 	return nil
 }
-
-var errNoEnd = errors.New("the job has not ended so")

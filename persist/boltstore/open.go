@@ -135,6 +135,8 @@ func (s *Store) load() (err error) {
 			return s.damaged(meta, tallyKey, err)
 		}
 		s.serial = max(s.serial, s.tally.serial)
+		s.untouched = untouched{}
+		s.ends.load(tx)
 		s.measure(tx)
 		return nil
 	})

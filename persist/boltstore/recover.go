@@ -41,10 +41,10 @@ func (s *Store) Recover(ctx context.Context, each func(*persist.Job) error) (per
 	if err := s.usable(); err != nil {
 		return r, err
 	}
-	var ends [len(r.Past)]uint64
-	if err := s.see(func(tx *bbolt.Tx) error { r.Clean = isClean(tx); return s.countEnds(tx, &ends) }); err != nil {
+	if err := s.see(func(tx *bbolt.Tx) error { r.Clean = isClean(tx); return nil }); err != nil {
 		return r, err
 	}
+	ends := s.ends.count()
 	if w.pending != s.tally.pending || ends != s.tally.past {
 		return r, s.corrupt(fmt.Errorf("it has %d jobs, and ends %v, and should have %d, and %v", w.pending, ends, s.tally.pending, s.tally.past))
 	}
@@ -56,19 +56,6 @@ func (s *Store) Recover(ctx context.Context, each func(*persist.Job) error) (per
 }
 
 func isClean(tx *bbolt.Tx) bool { return tx.Bucket(bucketNames[meta]).Get(openKey) == nil }
-
-// countEnds counts what has ended, by kind.
-func (s *Store) countEnds(tx *bbolt.Tx, ends *[persist.DependencyFailed + 1]uint64) error {
-	c := tx.Bucket(bucketNames[past]).Cursor()
-	for k, _ := c.First(); k != nil; k, _ = c.Next() {
-		kind, _, err := readPastKey(k)
-		if err != nil {
-			return s.damaged(past, k, err)
-		}
-		ends[kind]++
-	}
-	return nil
-}
 
 // recovery goes through jobs and states side by side.
 type recovery struct {
@@ -131,6 +118,8 @@ func (w *recovery) job(k, v, state []byte) error {
 		if g.ended() {
 			return nil
 		}
+	} else {
+		w.s.untouched.found(id)
 	}
 	if len(w.slab) == 0 {
 		w.slab = make([]persist.Job, slab)

@@ -31,6 +31,10 @@ type Store struct {
 	used   bool
 	high   int64
 	batch  batch
+	// untouched and ends are what is known of the file. Guarded by writing, but for ends, which
+	// others read too.
+	untouched untouched
+	ends      ends
 
 	// mu is held for reading while db is used, and is taken after writing. Who holds
 	// writing may use db without it.

@@ -106,27 +106,27 @@ func TestFieldsOfTheFutureAreSkipped(t *testing.T) {
 
 func TestAChecksumIsOfTheBucketTheKeyAndTheValue(t *testing.T) {
 	key := []byte("12345678")
-	v := seal(appendNumber(nil, 42), 0, past, key)
-	if n, err := number(past, key, v); n != 42 || err != nil {
+	v := seal(appendNumber(nil, 42), 0, states, key)
+	if n, err := number(states, key, v); n != 42 || err != nil {
 		t.Fatal(n, err)
 	}
-	if _, err := unseal(states, key, v); err == nil {
+	if _, err := unseal(jobs, key, v); err == nil {
 		t.Error("a value is valid in another bucket")
 	}
-	if _, err := unseal(past, []byte("12345679"), v); err == nil {
+	if _, err := unseal(states, []byte("12345679"), v); err == nil {
 		t.Error("a value is valid under another key")
 	}
 	for i := range v {
 		for bit := range 8 {
 			c := bytes.Clone(v)
 			c[i] ^= 1 << bit
-			if _, err := unseal(past, key, c); err == nil {
+			if _, err := unseal(states, key, c); err == nil {
 				t.Errorf("bit %d of byte %d can be changed", bit, i)
 			}
 		}
 	}
 	for n := range v {
-		if _, err := unseal(past, key, v[:n]); err == nil {
+		if _, err := unseal(states, key, v[:n]); err == nil {
 			t.Errorf("%d bytes are enough", n)
 		}
 	}
