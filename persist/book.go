@@ -59,6 +59,7 @@ type book struct {
 	inbox   []op               // for the writer
 	asking  int                // of those, submissions that somebody waits for
 	patient bool               // it will be woken
+	resting bool               // it waits for more, and is to be woken for what hurries only
 	wake    chan struct{}
 	alarm   chan struct{} // the agenda has a new first
 	broken  error         // the last commit failed
@@ -95,7 +96,7 @@ func (b *book) reset() {
 	}
 	b.agenda, b.running, b.owing = heap{}, 0, 0
 	b.cautious, b.suspects, b.alone = false, nil, false
-	b.inbox, b.asking, b.broken = nil, 0, nil
+	b.inbox, b.asking, b.resting, b.broken = nil, 0, false, nil
 	b.kept, b.unstored = 0, 0
 	for _, d := range b.domains {
 		d.running, d.at = 0, -1

@@ -237,5 +237,7 @@ func (c *claim) pause(v *verdict) (d time.Duration) {
 // enqueue hands something to the writer.
 func (b *book) enqueue(o op) {
 	b.inbox = append(b.inbox, o)
-	poke(b.wake)
+	if !b.resting || hurries(o) || !b.mayRest() {
+		b.rouse()
+	}
 }

@@ -144,6 +144,9 @@ func (q *Queue) Await(ctx context.Context, id ID) (*Job, error) {
 		var ended chan struct{}
 		if e != nil {
 			ended = e.awaited()
+			if b.resting {
+				b.rouse() // its end may have been handed in
+			}
 		}
 		own := e != nil && self.isAt(e)
 		b.mu.Unlock()

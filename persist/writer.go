@@ -20,6 +20,8 @@ type writer struct {
 	steps []Step // room for those of the next commit
 	// patience is how long it lets others come before the next commit.
 	patience linger
+	// flows says that the last commit was of many ends, and that nobody waits for the next.
+	flows bool
 	// unsettled says that it is not known what has become of a commit that was given up.
 	unsettled bool
 }
@@ -35,6 +37,7 @@ func (w *writer) loop(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(finishWithin, cancel) })()
 	for ctx.Err() == nil {
 		w.linger(ctx)
+		w.rest(ctx)
 		ops, mine := w.gather()
 		if !mine {
 			return ErrNotRunning
@@ -173,6 +176,7 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 	b := w.q.book
 	c := &commit{now: time.Now(), steps: w.steps[:0]}
 	callers := 0
+	w.flows = false
 	prepare(ops)
 	mine := w.locked(func() {
 		w.plan(c, ops)
@@ -201,6 +205,7 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 		b.about = c.about
 		if err == nil {
 			w.patience = w.patience.after(callers, b.asking, c.stored)
+			w.flows = callers == 0 && b.asking == 0 && len(c.ops) >= flow
 			w.done(c)
 		} else {
 			w.patience = linger{}
