@@ -42,7 +42,7 @@ type book struct {
 	keys     map[Digest]*entry // who holds the key
 	open     pile[*domain]     // those that have lanes, and a place for them
 	agenda   heap              // by entry.due
-	active   map[ID]*claim     // by their jobs
+	active   []*claim          // that run, in no order
 	running  int               // places taken
 	owing    int               // attempts that have ended without that being durable
 	revivals uint64            // jobs that were revived
@@ -89,7 +89,7 @@ func (b *book) reset() {
 	b.run++
 	b.clock = newClock()
 	b.jobs, b.keys = map[ID]*entry{}, map[Digest]*entry{}
-	b.active = map[ID]*claim{}
+	b.active = nil
 	b.open = pile[*domain]{
 		before: func(a, o *domain) bool { return a.lanes.members[0].before(o.lanes.members[0]) },
 		at:     func(d *domain) *int { return &d.at },

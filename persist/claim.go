@@ -22,6 +22,8 @@ type claim struct {
 	job      *entry
 	task     supervisor.Candidate // guarded by the door until it has begun
 	fence    uint32
+	era      uint64 // the run of the book
+	at       int    // among those that are active, or -1; guarded by book.mu
 	attempt  int
 	rules    *Rules // read only
 	run      func(ctx context.Context, c Codec, payload []byte) error
@@ -183,7 +185,7 @@ func (c *claim) leave() {
 	if v.exit == policy.Stopped {
 		v.reason = c.lost
 	}
-	if e := c.job; b.jobs[e.id] == e && e.claim == c && e.place == running { // else it has ended, or that run of the queue
+	if b.has(c) && c.job.place == running { // else it has ended, or that run of the queue
 		b.giveBackLimits(c.job)
 		b.settle(c, &v)
 	}

@@ -55,7 +55,7 @@ func (g *gate) Left(k supervisor.Candidate) (more bool) {
 }
 
 // has reports whether a claim is one of this run of the queue, and in force.
-func (b *book) has(c *claim) bool { return b.jobs[c.job.id] == c.job && c.job.claim == c }
+func (b *book) has(c *claim) bool { return c.era == b.run && c.job.claim == c }
 
 // Next lets in who may run.
 func (g *gate) Next() {
@@ -81,7 +81,7 @@ func (g *gate) claim() *claim {
 		if e == nil {
 			return nil
 		}
-		if e.expired(b.clock.now()) { // and nobody has looked since
+		if e.more != nil && e.expired(b.clock.now()) { // and nobody has looked since
 			b.move(e, leaving, 0)
 			b.enqueue(&expireOp{job: e})
 			continue
@@ -92,7 +92,7 @@ func (g *gate) claim() *claim {
 				b.enqueue(&noteOp{job: e})
 			}
 			b.begun(c)
-			b.active[e.id] = c
+			b.activate(c)
 			return c
 		}
 		b.take(e, claiming)
@@ -149,7 +149,7 @@ func (g *gate) start(c *claim) error {
 func (b *book) begin(c *claim) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.active[c.job.id] = c
+	b.activate(c)
 	if c.job.place == claiming {
 		b.move(c.job, running, c.job.when)
 	}
@@ -172,7 +172,7 @@ func (g *gate) pattern() string { return g.door.Path() + "/*" }
 func (q *Queue) claimOf(g *gate, e *entry) *claim {
 	b := q.book
 	c := &claim{
-		q: q, gate: g, job: e, attempt: int(e.attempts) + 1, rules: rulesOf(e), run: e.kind.run, codec: e.kind.set.codec, began: b.clock.now(),
+		q: q, gate: g, job: e, era: b.run, at: -1, attempt: int(e.attempts) + 1, rules: rulesOf(e), run: e.kind.run, codec: e.kind.set.codec, began: b.clock.now(),
 	}
 	if e.when > 0 {
 		c.waited = max(0, time.Duration(c.began-e.when))
@@ -207,7 +207,7 @@ func (b *book) settle(c *claim, v *verdict) {
 		return // somebody else has it, or it has ended
 	}
 	v.elapsed = time.Duration(b.clock.now() - c.began)
-	delete(b.active, e.id)
+	b.deactivate(c)
 	if c.record != nil { // else it was not entered
 		b.survived(e)
 	}

@@ -25,6 +25,25 @@ type Active struct {
 	Abandoned bool `json:"abandoned,omitempty"`
 }
 
+// activate takes note of a claim that runs.
+func (b *book) activate(c *claim) {
+	c.at = len(b.active)
+	b.active = append(b.active, c)
+}
+
+// deactivate undoes that, if it is so.
+func (b *book) deactivate(c *claim) {
+	if c.at < 0 || c.era != b.run {
+		return
+	}
+	last := len(b.active) - 1
+	b.active[c.at] = b.active[last]
+	b.active[c.at].at = c.at
+	b.active[last] = nil
+	b.active = b.active[:last]
+	c.at = -1
+}
+
 // Active returns the jobs that run now, in the order of their IDs.
 func (q *Queue) Active() []Active {
 	b := q.book
