@@ -21,6 +21,7 @@ type claim struct {
 	gate     *gate
 	job      *entry
 	task     supervisor.Candidate // guarded by the door until it has begun
+	unwanted bool                 // guarded by the door: it was told to end before that
 	fence    uint32
 	era      uint64 // the run of the book
 	at       int    // among those that are active, or -1; guarded by book.mu
@@ -209,9 +210,11 @@ func (c *claim) begin() {
 func (c *claim) stop(why events.Reason) {
 	c.gate.door.Lock()
 	defer c.gate.door.Unlock()
-	if c.task != (supervisor.Candidate{}) { // else it has not begun, and will look
-		c.task.Stop(why)
+	if c.task == (supervisor.Candidate{}) {
+		c.unwanted = true
+		return
 	}
+	c.task.Stop(why)
 }
 
 // outcome is how the attempt ended. It is called with the book locked.

@@ -2,6 +2,7 @@ package persist
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
@@ -15,7 +16,7 @@ import (
 type gate struct {
 	q      *Queue
 	door   *supervisor.Door
-	closed bool // guarded by the door
+	closed atomic.Bool // changed under the door's lock
 }
 
 // keeper is the queue as the supervisor of its workers sees it.
@@ -44,14 +45,14 @@ func (g *gate) Left(k supervisor.Candidate) (more bool) {
 		v = verdict{exit: policy.Stopped, reason: c.lost}
 		b.giveBackLimits(c.job)
 		b.settle(c, &v)
-		return !g.closed
+		return !g.closed.Load()
 	}
 	if givenUp {
-		return !g.closed // it keeps what it has of limits, and its key, until it returns
+		return !g.closed.Load() // it keeps what it has of limits, and its key, until it returns
 	}
 	b.giveBackLimits(c.job)
 	b.settle(c, &v)
-	return !g.closed
+	return !g.closed.Load()
 }
 
 // has reports whether a claim is one of this run of the queue, and in force.
@@ -59,7 +60,7 @@ func (b *book) has(c *claim) bool { return c.era == b.run && c.job.claim == c }
 
 // Next lets in who may run.
 func (g *gate) Next() {
-	if g.closed {
+	if g.closed.Load() {
 		return
 	}
 	for {
@@ -67,6 +68,30 @@ func (g *gate) Next() {
 		if c == nil || !g.enter(c) {
 			return
 		}
+	}
+}
+
+// Provide claims the next job for who has left.
+func (g *gate) Provide() (k supervisor.Candidate, ok bool) {
+	if g.closed.Load() {
+		return k, false
+	}
+	c := g.claim()
+	if c == nil {
+		return k, false
+	}
+	k, err := g.prepare(c)
+	if err != nil {
+		g.refuse(c, err)
+	}
+	return k, err == nil
+}
+
+// Receive lets it in.
+func (g *gate) Receive(k supervisor.Candidate) {
+	c := k.Task().(*claim)
+	if err := g.admit(c, k); err != nil {
+		g.refuse(c, err)
 	}
 }
 
@@ -103,10 +128,18 @@ func (g *gate) claim() *claim {
 
 // enter starts the child that runs the job. If that cannot be, the job goes back.
 func (g *gate) enter(c *claim) (entered bool) {
-	err := g.start(c)
+	k, err := g.prepare(c)
 	if err == nil {
-		return true
+		err = g.admit(c, k)
 	}
+	if err != nil {
+		g.refuse(c, err)
+	}
+	return err == nil
+}
+
+// refuse gives a job back whose claim cannot begin.
+func (g *gate) refuse(c *claim, err error) {
 	b := g.q.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -117,27 +150,26 @@ func (g *gate) enter(c *claim) (entered bool) {
 		v = unbegun(err)
 	}
 	b.settle(c, &v)
-	return false
 }
 
-// start starts the child of a claim. It returns ErrStopping if nobody is let in any more, or if
-// the end of the job was decided meanwhile.
-func (g *gate) start(c *claim) error {
-	if g.closed {
-		return supervisor.ErrStopping
-	}
-	spec := actor.Spec{
+// prepare makes the child of a claim. It needs no lock.
+func (g *gate) prepare(c *claim) (supervisor.Candidate, error) {
+	return g.door.Prepare(&actor.Spec{
 		Name: c.name(), Task: c, Restart: policy.Never,
 		Timeout: c.rules.Timeout, Stall: c.rules.Stall, Grace: c.rules.Grace,
+	})
+}
+
+// admit starts the child of a claim. It returns ErrStopping if nobody is let in any more, or if
+// the end of the job was decided meanwhile.
+func (g *gate) admit(c *claim, k supervisor.Candidate) error {
+	if g.closed.Load() || c.unwanted {
+		return supervisor.ErrStopping
 	}
-	task, err := g.door.Prepare(&spec)
-	if err != nil {
-		return err
-	}
-	c.task = task
-	err = supervisor.ErrStopping
+	c.task = k
+	err := supervisor.ErrStopping
 	if !c.stored || g.q.book.begin(c) {
-		err = task.Enter()
+		err = k.Enter()
 	}
 	if err != nil {
 		c.task = supervisor.Candidate{} // there is nobody to be told to stop
@@ -158,7 +190,7 @@ func (b *book) begin(c *claim) bool {
 
 // Closing lets nobody in any more.
 func (g *gate) Closing() (rejected int) {
-	g.closed = true
+	g.closed.Store(true)
 	return 0
 }
 

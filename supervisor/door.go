@@ -34,6 +34,18 @@ type Guard interface {
 	Waiting() int
 }
 
+// Provider is a [Guard] that finds out under a lock of its own who comes in next. When a child
+// leaves its goroutine, it does so without the door's lock: what is done there holds up nobody.
+type Provider interface {
+	Guard
+	// Provide returns who is to come in, if there is somebody. It is called without the door's
+	// lock after Left has said that somebody may come in, maybe when the run is over already.
+	Provide() (k Candidate, ok bool)
+	// Receive lets in whom Provide has returned, or sees to who cannot come in. It is called with
+	// the door's lock held, and so is Next after it, for others.
+	Receive(k Candidate)
+}
+
 // NewGuarded returns a supervisor with a door. It is like one made by New in every other
 // way but for its LameDuck, which is a time for those inside to finish while nobody is
 // let in: it is over as soon as no child is left, since there is nothing to serve then.
@@ -163,6 +175,7 @@ func (r *run) openDoor() {
 	if k := r.s.keeper; k != nil {
 		r.door.run = r
 		r.guard = k.Open(&r.door)
+		r.provider, _ = r.guard.(Provider)
 	}
 }
 
@@ -177,16 +190,31 @@ func (r *run) closeDoor() {
 // mu held, before that is released.
 func (r *run) admitNext() {
 	for len(r.gone) > 0 {
-		more := false
-		for i := 0; i < len(r.gone); i++ { // what the guard does may end others
-			if r.guard.Left(Candidate{r.gone[i]}) {
-				more = true
-			}
-		}
-		clear(r.gone)
-		r.gone = r.gone[:0]
-		if more {
+		if r.tellLeft() {
 			r.guard.Next()
 		}
 	}
+}
+
+// provide asks a guard that is a Provider who comes in first. Mu is not held meanwhile.
+func (r *run) provide() (k Candidate, ok bool) {
+	if r.provider == nil {
+		return k, false
+	}
+	r.release()
+	k, ok = r.provider.Provide()
+	r.mu.Lock()
+	return k, ok
+}
+
+// tellLeft tells the guard who has left. It returns whether others may come in.
+func (r *run) tellLeft() (more bool) {
+	for i := 0; i < len(r.gone); i++ { // what the guard does may end others
+		if r.guard.Left(Candidate{r.gone[i]}) {
+			more = true
+		}
+	}
+	clear(r.gone)
+	r.gone = r.gone[:0]
+	return more
 }

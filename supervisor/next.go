@@ -48,6 +48,14 @@ func (c *child) Left() *actor.Attempt {
 		r.goOnHalting()
 		return nil
 	}
+	if r.tellLeft() {
+		first, provided := r.provide()
+		r.vacant = true
+		if provided {
+			r.provider.Receive(first)
+		}
+		r.guard.Next()
+	}
 	r.vacant = true
 	r.admitNext()
 	heir := r.heir

@@ -40,8 +40,9 @@ type run struct {
 	cfg   *Config       // read only
 	env   env
 
-	door  Door  // read only
-	guard Guard // read only; nil without a keeper
+	door     Door     // read only
+	guard    Guard    // read only; nil without a keeper
+	provider Provider // the guard, if it is one
 
 	mu sync.Mutex
 	// All below is guarded by mu.
