@@ -12,15 +12,19 @@ import (
 	"github.com/taskvisor/taskvisor/events"
 )
 
-func measureCancels(_ peer, size scale) (figures, error) {
+func measureCancels(p peer, size scale) (figures, error) {
 	const turns = 6
 	size.spell /= turns
+	measure := cancels
+	if p.name == bare {
+		measure = cancelsByHand
+	}
 	return inTurn(
 		turns,
-		func() (figures, error) { return cancels(size, "shallow", shallow, 1, anywhere) },
-		func() (figures, error) { return cancels(size, "deep", size.many, 1, oldest()) },
-		func() (figures, error) { return cancels(size, "random", size.many, 1, anywhere) },
-		func() (figures, error) { return cancels(size, "wide", size.many, size.many/shallow, anywhere) },
+		func() (figures, error) { return measure(size, "shallow", shallow, 1, anywhere) },
+		func() (figures, error) { return measure(size, "deep", size.many, 1, oldest()) },
+		func() (figures, error) { return measure(size, "random", size.many, 1, anywhere) },
+		func() (figures, error) { return measure(size, "wide", size.many, size.many/shallow, anywhere) },
 	)
 }
 
