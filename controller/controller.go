@@ -216,7 +216,7 @@ func (c *Controller) Handle(id events.ID) (*actor.Handle, error) {
 	}
 	d.door.Lock()
 	defer d.door.Unlock()
-	if t := d.tickets.find(id); t != nil {
+	if t := d.tickets.Find(id); t != nil {
 		return t.Handle(), nil
 	}
 	return nil, c.refuse("find", name, supervisor.ErrNotFound)

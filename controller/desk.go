@@ -7,6 +7,7 @@ import (
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/internal/register"
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/supervisor"
 )
@@ -19,9 +20,9 @@ type desk struct {
 
 	// All below is guarded by the door.
 	closed  bool
-	slots   map[string]*slot // those that are not empty
-	tickets register         // those that wait or run
-	queued  int              // how many wait
+	slots   map[string]*slot               // those that are not empty
+	tickets register.Of[events.ID, Ticket] // those that wait or run
+	queued  int                            // how many wait
 	room    room
 	vacant  []*slot // those that have places for who waits
 	spare   []*slot // to be used again
@@ -33,7 +34,7 @@ const maxSpare = 64
 func newDesk(c *Controller, door *supervisor.Door) *desk {
 	return &desk{
 		c: c, door: door, room: room{free: c.cfg.Capacity},
-		slots: map[string]*slot{}, tickets: register{pages: map[events.ID]*page{}},
+		slots: map[string]*slot{},
 	}
 }
 
@@ -116,7 +117,7 @@ func (d *desk) enter(s *slot, t *Ticket) {
 	case err == nil:
 		t.slot = s
 		s.own(t)
-		d.tickets.add(t.ID(), t)
+		d.tickets.Add(t.ID(), t)
 		d.c.counts.entered.Add(1)
 	case errors.Is(err, supervisor.ErrExists):
 		d.reject(t, events.ReasonDuplicate)
@@ -162,7 +163,7 @@ func (d *desk) namesake(s *slot, t *Ticket) *Ticket {
 	if !taken {
 		return nil
 	}
-	if owner := d.tickets.find(id); owner != nil && owner.slot == s {
+	if owner := d.tickets.Find(id); owner != nil && owner.slot == s {
 		return owner
 	}
 	return nil
@@ -171,7 +172,7 @@ func (d *desk) namesake(s *slot, t *Ticket) *Ticket {
 // wait is what all have in common that wait.
 func (d *desk) wait(s *slot, t *Ticket) {
 	t.slot, t.waits, t.since = s, true, time.Now()
-	d.tickets.add(t.ID(), t)
+	d.tickets.Add(t.ID(), t)
 	d.queued++
 	if t.ttl != policy.Forever {
 		t.timer = time.AfterFunc(t.ttl, func() { d.expire(t) })
@@ -184,7 +185,7 @@ func (d *desk) stopWaiting(t *Ticket) {
 	t.slot.queue.remove(t)
 	t.waits = false
 	d.queued--
-	d.tickets.remove(t.ID())
+	d.tickets.Remove(t.ID())
 	d.room.give(t)
 	if t.timer != nil {
 		t.timer.Stop()
@@ -219,11 +220,11 @@ func (d *desk) reject(t *Ticket, why events.Reason) {
 // Left frees the place of an owner, and says whether others wait for it.
 func (d *desk) Left(k supervisor.Candidate) (more bool) {
 	id := k.Handle().ID()
-	t := d.tickets.find(id)
+	t := d.tickets.Find(id)
 	if t == nil {
 		return false // started by hand
 	}
-	d.tickets.remove(id)
+	d.tickets.Remove(id)
 	s := t.slot
 	s.disown(t)
 	switch {
@@ -301,7 +302,7 @@ func (d *desk) cancel(ctx context.Context, id events.ID) (*Ticket, error) {
 	caller := actor.Current(ctx) // asks a user's context, so without the lock
 	d.door.Lock()
 	defer d.door.Unlock()
-	t := d.tickets.find(id)
+	t := d.tickets.Find(id)
 	switch {
 	case t == nil:
 		return nil, supervisor.ErrNotFound

@@ -97,7 +97,7 @@ func (d *desk) snapshot() Snapshot {
 	defer d.door.Unlock()
 	snap := Snapshot{
 		Path: d.door.Path(), Slots: make([]Slot, 0, len(d.slots)),
-		Owners: d.tickets.n - d.queued, Queued: d.queued, Parked: d.room.parked.Len(),
+		Owners: d.tickets.Len() - d.queued, Queued: d.queued, Parked: d.room.parked.Len(),
 	}
 	for _, s := range d.slots {
 		snap.Slots = append(snap.Slots, s.list())

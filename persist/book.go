@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/internal/register"
 )
 
 // book is all that a queue knows in memory: the jobs that have not ended, in the order in
@@ -38,7 +39,7 @@ type book struct {
 	run      uint64 // its number: who has another was left behind by it
 	phase    runPhase
 	next     ID
-	jobs     map[ID]*entry
+	jobs     register.Of[ID, entry]
 	keys     map[Digest]*entry // who holds the key
 	open     pile[*domain]     // those that have lanes, and a place for them
 	agenda   heap              // by entry.due
@@ -88,7 +89,7 @@ func newBook() *book {
 func (b *book) reset() {
 	b.run++
 	b.clock = newClock()
-	b.jobs, b.keys = map[ID]*entry{}, map[Digest]*entry{}
+	b.jobs, b.keys = register.Of[ID, entry]{}, map[Digest]*entry{}
 	b.active = nil
 	b.open = pile[*domain]{
 		before: func(a, o *domain) bool { return a.lanes.members[0].before(o.lanes.members[0]) },
@@ -197,7 +198,7 @@ func clip(n int) uint32 { return uint32(min(uint64(max(n, 0)), math.MaxUint32)) 
 // register makes an entry known, at a place where nothing happens to it yet. It has its key,
 // unless it returns who has that.
 func (b *book) register(e *entry) (holder *entry) {
-	b.jobs[e.id] = e
+	b.jobs.Add(e.id, e)
 	if !e.digest.IsZero() {
 		if holder = b.keys[e.digest]; holder == nil {
 			b.keys[e.digest] = e
@@ -215,7 +216,7 @@ func (b *book) register(e *entry) (holder *entry) {
 // forget undoes register. Who waits for the job's key has it now.
 func (b *book) forget(e *entry) {
 	b.move(e, leaving, 0)
-	delete(b.jobs, e.id)
+	b.jobs.Remove(e.id)
 	b.letGo(e)
 	e.kind.count[phaseOf[leaving]]--
 	e.place = gone

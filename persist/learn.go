@@ -175,7 +175,7 @@ func (b *book) alias(name string, k *kind) {
 		k.run, k.borrowed = old.run, true // until it has a handler of its own
 	}
 	k.told = k.told || old.told // it is about the same jobs
-	for _, e := range b.jobs {
+	for e := range b.jobs.All() {
 		if e.kind != old {
 			continue
 		}

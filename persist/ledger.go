@@ -174,7 +174,7 @@ func (b *book) suspectAll(claimed []*entry, clean bool, limit int) (steps []Step
 
 // decided returns the jobs whose end was decided while they ran.
 func (b *book) decided() (jobs []*entry) {
-	for _, e := range b.jobs {
+	for e := range b.jobs.All() {
 		if e.place == arriving && e.extra().verdict != 0 {
 			jobs = append(jobs, e)
 		}

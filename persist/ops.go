@@ -77,15 +77,20 @@ const entryRoom = 64
 type insertion struct {
 	room   *entry   // to be used for the new one
 	job    *entry   // the new one, if there is one
-	gone   []*entry // those that are superseded
-	from   []place  // where they were
-	whens  []instant
-	busy   *entry // runs, and is superseded
-	ahead  *entry // is waited for
-	joined *entry // has got another priority
+	gone   []ousted // those that are superseded
+	busy   *entry   // runs, and is superseded
+	ahead  *entry   // is waited for
+	joined *entry   // has got another priority
 	was    Priority
 	now    Priority
 	old    *entry // the follower of ahead before
+}
+
+// ousted is a job that is superseded, and where it was.
+type ousted struct {
+	job  *entry
+	from place
+	when instant
 }
 
 func (o *submitOp) plan(b *book, c *commit) {
@@ -233,14 +238,14 @@ func (in *insertion) leave(b *book, e *entry) {
 	if e == nil {
 		return
 	}
-	in.gone, in.from, in.whens = append(in.gone, e), append(in.from, e.place), append(in.whens, e.when)
+	in.gone = append(in.gone, ousted{e, e.place, e.when})
 	b.move(e, leaving, e.when)
 }
 
 // resolve ends those that are superseded.
 func (in *insertion) resolve(b *book, c *commit) {
-	for _, e := range in.gone {
-		c.resolve(b, e, End{Kind: Superseded, At: c.now, By: in.job.id})
+	for _, o := range in.gone {
+		c.resolve(b, o.job, End{Kind: Superseded, At: c.now, By: in.job.id})
 	}
 }
 
@@ -259,9 +264,9 @@ func (o *submitOp) done(b *book, c *commit) {
 	var inserted []*entry
 	for i := range o.plans {
 		in := &o.plans[i]
-		for _, e := range in.gone {
-			b.tellEnd(events.JobSuperseded, e, &verdict{}, c.now)
-			b.forget(e)
+		for _, o := range in.gone {
+			b.tellEnd(events.JobSuperseded, o.job, &verdict{}, c.now)
+			b.forget(o.job)
 			b.counts.ended[Superseded]++
 		}
 		if e := in.job; e != nil {
@@ -326,12 +331,12 @@ func (in *insertion) undo(b *book) {
 			}
 		}
 	}
-	for i, e := range in.gone {
-		if in.from[i] == arriving {
-			b.move(e, arriving, in.whens[i])
+	for _, o := range in.gone {
+		if o.from == arriving {
+			b.move(o.job, arriving, o.when)
 		} else {
-			e.when = in.whens[i]
-			b.settleIn(e)
+			o.job.when = o.when
+			b.settleIn(o.job)
 		}
 	}
 }

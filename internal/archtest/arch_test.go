@@ -56,11 +56,11 @@ var imports = []importRow{
 		reason: "for tests of a user's tree: it runs one, records it, and has it fail as explained; no program imports it",
 	},
 	{
-		pkg: "controller", ours: []string{"policy", "events", "actor", "supervisor", "internal/label"},
+		pkg: "controller", ours: []string{"policy", "events", "actor", "supervisor", "internal/label", "internal/register"},
 		reason: "a door to the supervisor; it and persist never meet",
 	},
 	{
-		pkg: "persist", ours: []string{"policy", "events", "actor", "supervisor", "internal/label"}, modules: []string{backoffModule},
+		pkg: "persist", ours: []string{"policy", "events", "actor", "supervisor", "internal/label", "internal/register"}, modules: []string{backoffModule},
 		reason: "a door to the supervisor that knows no database; it and controller never meet",
 	},
 	{
