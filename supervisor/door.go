@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
@@ -94,7 +93,7 @@ func (d *Door) Tell(k Candidate, kind events.Kind, say func(e *events.Event)) {
 	if !d.run.wants(kind) {
 		return
 	}
-	e := k.child.event(kind, time.Now())
+	e := k.child.event(kind, d.run.now())
 	say(e)
 	d.run.env.bus.Send(e)
 }
@@ -118,7 +117,7 @@ func (k Candidate) Enter() error {
 	if err := r.admit(k.child.Name(), 1); err != nil {
 		return err
 	}
-	r.add(k.child, time.Now())
+	r.add(k.child, r.now())
 	return nil
 }
 
@@ -142,14 +141,17 @@ func (k Candidate) Reject(key string, why events.Reason) {
 }
 
 // Stop tells a task that was let in to end.
-func (k Candidate) Stop(why events.Reason) { k.child.run.tellToEnd(k.child, why, time.Now()) }
+func (k Candidate) Stop(why events.Reason) {
+	r := k.child.run
+	r.tellToEnd(k.child, why, r.now())
+}
 
 // Ending says that a task was told to end, by whomever.
 func (k Candidate) Ending() bool { return k.child.told == end }
 
 // Node describes a task that was let in, as a listing does. The text of its error is left
 // to the caller, since a user's error may call anything.
-func (k Candidate) Node() Node { return k.child.node() }
+func (k Candidate) Node() Node { return k.child.node(k.child.run.epoch()) }
 
 // Has says that an attempt, see actor.Current, is one of the task or of one below it.
 func (k Candidate) Has(at *actor.Attempt) bool { return isBelow(at, k.child) }
