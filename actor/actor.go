@@ -34,8 +34,13 @@ type Parent interface {
 	Pattern() string
 }
 
-// Terms are what children that are alike have in common. Read only.
+// Terms are what children that are alike have in common. Read only. What each attempt
+// needs stands first, since it is fetched together.
 type Terms struct {
+	// AwaitReady says that attempts are up only when they have called Ready.
+	AwaitReady bool
+	// Timeout and Stall are limits of each attempt, zero for none.
+	Timeout, Stall time.Duration
 	// Epoch is a time before the first attempt; attempts keep theirs in relation
 	// to it.
 	Epoch time.Time
@@ -43,8 +48,6 @@ type Terms struct {
 	Around []Around
 	// Base is where the values of every attempt come from. It never ends.
 	Base context.Context
-	// Spec is resolved; Name and Task have no meaning.
-	Spec Spec
 }
 
 // Actor is one life of a task: its identity and the goroutine that makes its
@@ -92,21 +95,23 @@ func (a *Actor) Task() Task { return a.task }
 func (a *Actor) Parent() Parent { return a.parent }
 
 // Attempt makes an attempt, each with a number of its own, whose timers start when it
-// runs. After the first one it needs room, which is an Attempt that was never used. The
-// attempt has to be ready within start, if that is not zero.
-func (a *Actor) Attempt(room *Attempt, number, generation int, now time.Time, start time.Duration) *Attempt {
+// runs. After the first one it needs room, which is an Attempt that was never used. Now is
+// how long after the epoch of the actor's terms it is made. The attempt has to be ready
+// within start, if that is not zero.
+func (a *Actor) Attempt(room *Attempt, number, generation int, now, start time.Duration) *Attempt {
 	at := room
 	if number == 1 {
 		at = &a.first
 	}
-	spec := &a.terms.Spec
-	at.actor, at.number, at.generation = a, int32(number), int32(generation)
-	at.began = now.Sub(a.terms.Epoch)
-	at.watch = newWatch(now, limit(spec.Timeout), limit(spec.Stall), limit(start))
+	at.actor, at.number, at.generation, at.began = a, int32(number), int32(generation), now
+	if a.terms.Timeout > 0 || a.terms.Stall > 0 || start > 0 {
+		at.watch = newWatch(at, start)
+	}
 	return at
 }
 
 // Vacant is returned by Parent.Next when the actor needs its goroutine no more, and another may.
+// It is an attempt of nobody.
 var Vacant = new(Attempt)
 
 // Begin starts a goroutine for the actor that makes the attempts from first on.
@@ -180,8 +185,9 @@ func (a *Actor) Resolve(o *Outcome) { a.resolve(o) }
 //go:noinline
 func (a *Actor) live(at *Attempt) *Attempt {
 	pprof.SetGoroutineLabels(a.labelled(at.Generation()))
-	for at != nil && at != Vacant {
-		res := at.run()
+	for at != nil && at.actor != nil {
+		var res Result
+		at.run(&res)
 		at = a.parent.Next(at, res)
 	}
 	return at

@@ -19,11 +19,11 @@ type Attempt struct {
 	generation int32
 	began      time.Duration // since the epoch of the actor's terms
 
-	upSince atomic.Int64           // nanoseconds from began to Ready, never 0 afterwards
-	end     atomic.Pointer[ending] // why the context has ended
-	claimed atomic.Bool            // see Claim
-	sealed  bool                   // guarded by mu: no helper may be started any more
-	watch   *watch                 // nil when there is nothing to say; set before Run, then read only
+	upSince atomic.Int64  // nanoseconds from began to Ready, never 0 afterwards
+	ended   atomic.Uint32 // the events.Reason for which the context has ended, 0 before; see ending
+	claimed atomic.Bool   // see Claim
+	sealed  bool          // guarded by mu: no helper may be started any more
+	watch   *watch        // nil when there is nothing to say; set before Run, then read only
 
 	mu   sync.Mutex
 	done chan struct{} // guarded by mu, closed by finish
@@ -41,6 +41,7 @@ type more struct {
 	idle    chan struct{}    // closed when running is 0, made by join
 	err     error            // the first failure of a helper
 	around  []func(Result)   // to call when the attempt is over, the last first
+	end     *ending          // why the context has ended, if its reason has no sentinel; then read only
 }
 
 // extend returns what is guarded by mu and not there for every attempt.
@@ -54,15 +55,16 @@ func (a *Attempt) extend() *more {
 // Result is what became of an attempt.
 type Result struct {
 	Exit policy.Exit
-	// Err is what the task returned, wrapped by what the runtime knows.
-	Err error
-	// After is the delay that the error asked for, if HasAfter.
-	After    time.Duration
-	HasAfter bool
-	// Ended is when Run had returned and its helpers had too.
-	Ended time.Time
 	// Lost says that the attempt took its goroutine with it.
 	Lost bool
+	// After is the delay that the error asked for, if HasAfter.
+	HasAfter bool
+	After    time.Duration
+	// Err is what the task returned, wrapped by what the runtime knows.
+	Err error
+	// Elapsed is how long the attempt lasted: from when it was made, before it had a
+	// processor, until Run had returned and its helpers had too. It may be zero.
+	Elapsed time.Duration
 }
 
 // Actor returns the actor whose attempt this is.
@@ -75,38 +77,30 @@ func (a *Attempt) Number() int { return int(a.number) }
 // attempt was abandoned, or left by runtime.Goexit.
 func (a *Attempt) Generation() int { return int(a.generation) }
 
-// Began returns when the attempt was made. It is a time on the clock of its
-// supervisor's start: good for differences, whatever the wall clock has done since.
-func (a *Attempt) Began() time.Time { return a.actor.terms.Epoch.Add(a.began) }
+// Began returns when the attempt was made: how long after the epoch of its terms.
+func (a *Attempt) Began() time.Duration { return a.began }
 
-// since returns how long ago the attempt was made.
-func (a *Attempt) since() time.Duration { return time.Since(a.actor.terms.Epoch) - a.began }
+// Age returns how long ago the attempt was made.
+func (a *Attempt) Age() time.Duration { return time.Since(a.actor.terms.Epoch) - a.began }
 
-// Up returns how long the attempt has been healthy at now: since it was made,
-// or since it was ready if it has to say so and did.
-func (a *Attempt) Up(now time.Time) time.Duration {
-	up := now.Sub(a.actor.terms.Epoch) - a.began
-	if a.actor.terms.Spec.AwaitReady {
-		since := time.Duration(a.upSince.Load())
-		if since == 0 {
-			return 0
-		}
-		up -= since
+// Up returns how much of the elapsed time the attempt has been healthy: since it was
+// made, or since it was ready if it has to say so and did.
+func (a *Attempt) Up(elapsed time.Duration) time.Duration {
+	after, up := a.UpAfter()
+	if !up {
+		return 0
 	}
-	return up
+	return elapsed - after
 }
 
-// UpSince returns since when the attempt is up, as Up reckons; zero if it is not.
-func (a *Attempt) UpSince() time.Time {
-	since := a.began
-	if a.actor.terms.Spec.AwaitReady {
-		ready := time.Duration(a.upSince.Load())
-		if ready == 0 {
-			return time.Time{}
-		}
-		since += ready
+// UpAfter returns how long after it was made the attempt was up, as Up reckons, and
+// whether it is.
+func (a *Attempt) UpAfter() (after time.Duration, up bool) {
+	if !a.actor.terms.AwaitReady {
+		return 0, true
 	}
-	return a.actor.terms.Epoch.Add(since)
+	after = time.Duration(a.upSince.Load())
+	return after, after != 0
 }
 
 // Claim makes the caller the owner of an attempt that is over: the goroutine
@@ -118,30 +112,14 @@ func (a *Attempt) Claim() bool { return a.claimed.CompareAndSwap(false, true) }
 // does not wait and reports whether it was the first to end it.
 func (a *Attempt) Stop(r events.Reason) bool { return a.finish(endingFor(r)) }
 
-// run makes the attempt. It returns unless the task calls runtime.Goexit; then
-// a new goroutine goes on with the actor's life from here.
-func (a *Attempt) run() (res Result) {
+// run makes the attempt and fills in its result. It returns unless the task calls
+// runtime.Goexit; then a new goroutine goes on with the actor's life from here.
+func (a *Attempt) run(res *Result) {
 	settled := false
 	defer func() {
-		if settled {
-			return
+		if !settled {
+			a.broke(recover(), res)
 		}
-		lost := true // so too if what is around the attempt calls runtime.Goexit
-		v := recover()
-		defer func() {
-			if lost {
-				res.Lost = true
-				a.actor.Resume(a, res, a.Generation())
-			}
-		}()
-		if v != nil {
-			res = a.settleLost(&PanicError{Value: v, Stack: stack()}, policy.Panicked)
-			a.leave(&res)
-			lost = false
-			return
-		}
-		res = a.settleLost(&GoexitError{Stack: stack()}, policy.Exited)
-		a.leave(&res)
 	}()
 	if a.watch != nil {
 		a.watch.begin(a)
@@ -149,96 +127,111 @@ func (a *Attempt) run() (res Result) {
 	if around := a.actor.terms.Around; len(around) > 0 {
 		a.enter(around)
 	}
-	err := a.actor.task.Run(a)
-	res = a.settle(err)
+	a.settle(a.actor.task.Run(a), res)
 	if a.more != nil { // nobody else sets it any more
-		a.leave(&res)
+		a.leave(res)
 	}
 	settled = true
-	return res
+}
+
+// broke is called when the attempt has panicked with v, or, if that is nil, has called
+// runtime.Goexit.
+func (a *Attempt) broke(v any, res *Result) {
+	lost := true // so too if what is around the attempt calls runtime.Goexit
+	defer func() {
+		if lost {
+			res.Lost = true
+			a.actor.Resume(a, *res, a.Generation())
+		}
+	}()
+	if v != nil {
+		a.settleLost(&PanicError{Value: v, Stack: stack()}, policy.Panicked, res)
+		a.leave(res)
+		lost = false
+		return
+	}
+	a.settleLost(&GoexitError{Stack: stack()}, policy.Exited, res)
+	a.leave(res)
 }
 
 // settle is called when Run has returned err: it waits for the helpers and says
 // how the attempt ended. It calls methods of the user's errors, so it runs
 // where a panic is caught.
-func (a *Attempt) settle(err error) Result {
-	e := a.seal()
-	if e == nil {
+func (a *Attempt) settle(err error, res *Result) {
+	if !a.seal() {
 		if herr := a.join(err); herr != nil {
 			err = herr
 		}
-		e = a.close()
+		a.close()
 	}
-	res := Result{Err: err, Ended: time.Now()}
-	switch e.reason {
-	case events.ReasonReturned, events.ReasonHelper:
-		if err == nil {
-			res.Exit = policy.Succeeded
-			break
-		}
+	res.Elapsed = a.Age()
+	if r := a.reason(); r != events.ReasonReturned && r != events.ReasonHelper {
+		res.Exit, res.Err = a.interrupted(err)
+		return
+	}
+	res.Err = err
+	switch {
+	case err == nil:
+		res.Exit = policy.Succeeded
+	case neutral(err):
+		res.Exit = policy.Failed
+	default:
 		s := steer(err)
 		res.Exit, res.After, res.HasAfter = s.exit, s.after, s.hasAfter
 		if s.exit == policy.Finished && err == Done { //nolint:errorlint // the bare sentinel says nothing more
 			res.Err = nil
 		}
-	default:
-		res.Exit, res.Err = a.ended(e, err)
 	}
-	return res
 }
 
 // seal is join and close for an attempt that has no helpers and is not watched, as
-// most. Otherwise it returns nil.
-func (a *Attempt) seal() *ending {
+// most. Otherwise it returns false.
+func (a *Attempt) seal() bool {
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	if a.more != nil || a.watch != nil {
-		return nil
+		a.mu.Unlock()
+		return false
 	}
 	a.sealed = true
-	if a.end.Load() == nil {
-		a.end.Store(endingFor(events.ReasonReturned))
+	if a.ended.Load() == 0 {
+		a.ended.Store(uint32(events.ReasonReturned))
 		if a.done != nil {
 			close(a.done)
 		}
 	}
-	return a.end.Load()
+	a.mu.Unlock()
+	return true
 }
 
 // settleLost is settle for an attempt that did not return.
-func (a *Attempt) settleLost(err error, exit policy.Exit) Result {
+func (a *Attempt) settleLost(err error, exit policy.Exit, res *Result) {
 	_ = a.join(err)
-	e := a.close()
-	res := Result{Exit: exit, Err: err, Ended: time.Now()}
-	if a.stopped(e) || (exit == policy.Exited && e.reason != events.ReasonReturned && e.reason != events.ReasonHelper) {
-		res.Exit, res.Err = a.ended(e, err)
+	a.close()
+	*res = Result{Exit: exit, Err: err, Elapsed: a.Age()}
+	switch a.reason() {
+	case events.ReasonReturned, events.ReasonHelper:
+	case events.ReasonTimeout, events.ReasonStalled:
+		if exit == policy.Exited {
+			res.Exit, res.Err = a.interrupted(err)
+		}
+	default:
+		res.Exit, res.Err = a.interrupted(err)
 	}
-	return res
 }
 
-// close stops the timers and ends the context, whoever still holds it, and
-// returns what ended it first.
-func (a *Attempt) close() *ending {
+// close stops the timers and ends the context, whoever still holds it.
+func (a *Attempt) close() {
 	if a.watch != nil {
 		a.watch.end(a)
 	}
 	a.finish(endingFor(events.ReasonReturned))
-	return a.end.Load()
 }
 
-// stopped says that the attempt was told to stop, as opposed to having failed.
-func (a *Attempt) stopped(e *ending) bool {
-	switch e.reason {
-	case events.ReasonTimeout, events.ReasonStalled, events.ReasonHelper, events.ReasonReturned:
-		return false
-	}
-	return true
-}
-
-// ended says how an attempt ended whose context was ended by the runtime. What
+// interrupted says how an attempt ended whose context was ended by the runtime. What
 // the task returned then is detail: also a nil does not make a timeout a
 // success, since "return nil when ctx ends" is how most loops are written.
-func (a *Attempt) ended(e *ending, err error) (policy.Exit, error) {
+func (a *Attempt) interrupted(err error) (policy.Exit, error) {
+	e := a.ending()
 	if says(err, e.err) || says(err, e.cause) {
 		err = nil // it only says that its context has ended
 	}
@@ -263,14 +256,14 @@ func (a *Attempt) StandIn() *Attempt {
 }
 
 // Lost returns the result of an attempt that is given up while it still runs.
-func (a *Attempt) Lost(stuck *StuckError, now time.Time) Result {
-	res := Result{Exit: policy.Failed, Err: stuck, Ended: now}
-	switch e := a.end.Load(); {
+func (a *Attempt) Lost(stuck *StuckError, elapsed time.Duration) Result {
+	res := Result{Exit: policy.Failed, Err: stuck, Elapsed: elapsed}
+	switch e := a.ending(); {
 	case e == nil || e.reason == events.ReasonReturned:
 	case e.reason == events.ReasonHelper:
 		res.Err = errors.Join(e.cause, stuck)
 	default:
-		res.Exit, res.Err = a.ended(e, stuck)
+		res.Exit, res.Err = a.interrupted(stuck)
 	}
 	return res
 }

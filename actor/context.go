@@ -46,6 +46,19 @@ func endingFor(r events.Reason) *ending {
 	return endings[events.ReasonShutdown]
 }
 
+// reason returns why the context has ended, 0 while it has not.
+func (a *Attempt) reason() events.Reason { return events.Reason(a.ended.Load()) }
+
+// ending returns how the context has ended, nil while it has not. What is not shared is
+// there before the reason is.
+func (a *Attempt) ending() *ending {
+	r := a.reason()
+	if r == 0 || endings[r] != nil {
+		return endings[r]
+	}
+	return a.more.end
+}
+
 func (e *ending) context() context.Context {
 	e.once.Do(func() {
 		ctx, cancel := context.WithCancelCause(context.Background())
@@ -69,7 +82,7 @@ func (a *Attempt) Done() <-chan struct{} {
 	defer a.mu.Unlock()
 	if a.done == nil {
 		a.done = make(chan struct{})
-		if a.end.Load() != nil {
+		if a.ended.Load() != 0 {
 			close(a.done)
 		}
 	}
@@ -79,7 +92,7 @@ func (a *Attempt) Done() <-chan struct{} {
 // Err returns nil until the attempt should end, then context.DeadlineExceeded
 // after a timeout and context.Canceled otherwise.
 func (a *Attempt) Err() error {
-	if e := a.end.Load(); e != nil {
+	if e := a.ending(); e != nil {
 		return e.err
 	}
 	return nil
@@ -98,7 +111,7 @@ func (a *Attempt) Value(key any) any {
 	if v := a.values().Value(key); v != nil {
 		return v
 	}
-	if e := a.end.Load(); e != nil {
+	if e := a.ending(); e != nil {
 		return e.context().Value(key)
 	}
 	return nil
@@ -127,7 +140,7 @@ func (a *Attempt) values() context.Context {
 func (a *Attempt) AfterFunc(f func()) (stop func() bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if e := a.end.Load(); e != nil {
+	if e := a.ending(); e != nil {
 		return context.AfterFunc(e.context(), f)
 	}
 	key := new(byte)
@@ -147,15 +160,18 @@ func (a *Attempt) AfterFunc(f func()) (stop func() bool) {
 
 // finish ends the context; only the first call has an effect and returns true.
 func (a *Attempt) finish(e *ending) bool {
-	if a.end.Load() != nil {
+	if a.ended.Load() != 0 {
 		return false
 	}
 	a.mu.Lock()
-	if a.end.Load() != nil {
+	if a.ended.Load() != 0 {
 		a.mu.Unlock()
 		return false
 	}
-	a.end.Store(e)
+	if endings[e.reason] != e {
+		a.extend().end = e
+	}
+	a.ended.Store(uint32(e.reason))
 	if a.done != nil {
 		close(a.done)
 	}

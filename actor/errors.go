@@ -14,12 +14,17 @@ import (
 var (
 	// Done is returned by a task that has nothing left to do: it ends as a
 	// success under any restart policy.
-	Done = errors.New("taskvisor: done") //nolint:staticcheck // no failure, and it reads as what it says: return actor.Done
+	Done error = done{}
 	// ErrNoTask is returned for a context that does not belong to a task.
 	ErrNoTask = errors.New("taskvisor: the context belongs to no task")
 	// ErrEnded is returned to a helper that comes after its attempt has ended.
 	ErrEnded = errors.New("taskvisor: the attempt has ended")
 )
+
+// done is a type of its own, so that an error of the usual one is known not to be Done.
+type done struct{}
+
+func (done) Error() string { return "taskvisor: done" }
 
 // Fatal marks err as one that no retry will mend: the task fails at once,
 // under any restart policy. Fatal(nil) is nil.

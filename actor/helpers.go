@@ -56,7 +56,7 @@ func (a *Attempt) help(ctx context.Context, fn func(context.Context) error) {
 func (a *Attempt) helped(err error) {
 	a.mu.Lock()
 	h := a.more
-	first := err != nil && h.err == nil && a.end.Load() == nil
+	first := err != nil && h.err == nil && a.ended.Load() == 0
 	if first {
 		h.err = err
 	}

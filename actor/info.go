@@ -3,10 +3,8 @@ package actor
 import (
 	"context"
 	"log/slog"
-	"time"
 
 	"github.com/taskvisor/taskvisor/events"
-	"github.com/taskvisor/taskvisor/policy"
 )
 
 type attemptKey struct{}
@@ -61,7 +59,7 @@ func Current(ctx context.Context) *Attempt {
 // first call in an attempt counts. Outside of a task, and after its context has
 // ended, it does nothing.
 func Ready(ctx context.Context) {
-	if a := Current(ctx); a != nil && a.end.Load() == nil && a.upSince.CompareAndSwap(0, max(int64(a.since()), 1)) {
+	if a := Current(ctx); a != nil && a.ended.Load() == 0 && a.upSince.CompareAndSwap(0, max(int64(a.Age()), 1)) {
 		a.actor.parent.Ready(a)
 	}
 }
@@ -71,7 +69,7 @@ func Ready(ctx context.Context) {
 // task, and without Stall, it does nothing.
 func Beat(ctx context.Context) {
 	if a := Current(ctx); a != nil && a.watch != nil && a.watch.stall > 0 {
-		a.watch.beat.Store(int64(a.since()))
+		a.watch.beat.Store(int64(a.Age()))
 	}
 }
 
@@ -97,12 +95,4 @@ func Logger(ctx context.Context) *slog.Logger {
 // WithLogger returns a context whose tasks log to l.
 func WithLogger(ctx context.Context, l *slog.Logger) context.Context {
 	return context.WithValue(ctx, loggerKey{}, l)
-}
-
-// limit turns a setting into a bound: Forever is none.
-func limit(d time.Duration) time.Duration {
-	if d == policy.Forever {
-		return 0
-	}
-	return d
 }

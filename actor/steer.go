@@ -36,14 +36,14 @@ type steering struct {
 // before right, decides.
 func steer(err error) steering {
 	s := steering{exit: policy.Failed}
-	if reflect.TypeOf(err) != plain || err == Done { //nolint:errorlint // this very one
-		s.read(err)
-	}
+	s.read(err)
 	return s
 }
 
-// plain is the type of what errors.New returns: the most usual one, and nothing in it
-// steers but Done.
+// neutral says that err need not be read: it is of the type that errors.New returns, the
+// most usual one, and nothing in it steers.
+func neutral(err error) bool { return reflect.TypeOf(err) == plain }
+
 var plain = reflect.TypeOf(errors.New(""))
 
 func (s *steering) read(err error) {

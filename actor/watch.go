@@ -20,13 +20,11 @@ type watch struct {
 	timeoutTimer, stallTimer, readyTimer *time.Timer  // guarded by the attempt's mu
 }
 
-func newWatch(began time.Time, timeout, stall, start time.Duration) *watch {
-	if timeout == 0 && stall == 0 && start == 0 {
-		return nil
-	}
-	w := &watch{timeout: timeout, stall: stall, start: start}
-	if timeout > 0 {
-		w.deadline = began.Add(timeout)
+func newWatch(a *Attempt, start time.Duration) *watch {
+	w := &watch{timeout: a.actor.terms.Timeout, stall: a.actor.terms.Stall, start: start}
+	if w.timeout > 0 {
+		now := time.Now()
+		w.deadline = now.Add(w.timeout - (now.Sub(a.actor.terms.Epoch) - a.began))
 	}
 	return w
 }
@@ -38,7 +36,7 @@ func (w *watch) begin(a *Attempt) {
 		w.timeoutTimer = time.AfterFunc(time.Until(w.deadline), a.timeOut)
 	}
 	if w.stall > 0 {
-		w.beat.Store(int64(a.since()))
+		w.beat.Store(int64(a.Age()))
 		w.stallTimer = time.AfterFunc(w.stall, a.checkBeat)
 	}
 	if w.start > 0 {
@@ -63,7 +61,7 @@ func (a *Attempt) timeOut() {
 
 func (a *Attempt) checkBeat() {
 	w := a.watch
-	silent := a.since() - time.Duration(w.beat.Load())
+	silent := a.Age() - time.Duration(w.beat.Load())
 	if silent < w.stall {
 		a.mu.Lock()
 		w.stallTimer.Reset(w.stall - silent)
@@ -88,7 +86,7 @@ func (a *Attempt) checkReady() {
 // The parent is told first, so that what it tells of the stop comes before what
 // it tells of the end.
 func (a *Attempt) cutShort(e *ending) {
-	if a.end.Load() == nil {
+	if a.ended.Load() == 0 {
 		a.actor.parent.Overdue(a, e.reason)
 		a.finish(e)
 	}

@@ -71,7 +71,7 @@ func (s *Supervisor) Settings(address string) (actor.Spec, error) {
 	if err != nil {
 		return actor.Spec{}, err
 	}
-	spec := c.set.terms.Spec
+	spec := c.set.spec
 	spec.Name, spec.Task = c.Name(), c.Task()
 	return spec, nil
 }

@@ -10,37 +10,41 @@ import (
 // advance brings a child that has no attempt to its next one, waiting as long
 // as it has to, or ends its goroutine and returns nil. It is called and returns
 // with mu held.
-func (r *run) advance(c *child, now time.Time) *actor.Attempt {
+func (r *run) advance(c *child, now instant) *actor.Attempt {
 	for {
 		t := c.trouble
 		switch {
-		case c.result != 0:
-			r.finish(c, c.result, nil, now)
-			return nil
-		case c.told == end:
-			r.finish(c, events.Stopped, nil, now)
-			return nil
-		case c.told == halt:
-			r.leave(c, now)
+		case c.result != 0 || c.told != goOn:
+			r.depart(c, now)
 			return nil
 		case r.group != nil && r.group.includes(c):
 			c.told, c.reason = groupOrder(c), events.ReasonGroup // nothing starts before all have stopped
 			continue
-		case t != nil && now.Before(t.next):
-			c.enterState(StateBackingOff, now)
-			r.sleep(c, t.next.Sub(now))
+		case t != nil && now < t.next:
+			r.sleep(c, StateBackingOff, t.next.since(now), now)
 		case !r.permitted(c):
-			c.enterState(StateWaiting, now)
-			r.sleep(c, 0)
+			r.sleep(c, StateWaiting, 0, now)
 		default:
 			return r.enter(c, now)
 		}
-		now = time.Now()
+		now = r.now()
+	}
+}
+
+// depart ends the goroutine of a child that has ended, or was told to leave it.
+func (r *run) depart(c *child, now instant) {
+	switch {
+	case c.result != 0:
+		r.finish(c, c.result, nil, now)
+	case c.told == end:
+		r.finish(c, events.Stopped, nil, now)
+	default:
+		r.leave(c, now)
 	}
 }
 
 // leave takes a child's goroutine away until its group starts it again.
-func (r *run) leave(c *child, now time.Time) {
+func (r *run) leave(c *child, now instant) {
 	c.alive, c.ready = false, false
 	r.alive--
 	r.dropPermit(c)
@@ -48,9 +52,10 @@ func (r *run) leave(c *child, now time.Time) {
 	r.halted = true
 }
 
-// sleep waits without the lock, until the child is roused or d is over; a d of
-// zero is no bound.
-func (r *run) sleep(c *child, d time.Duration) {
+// sleep has a child wait in a state, without the lock, until it is roused or d is over; a
+// d of zero is no bound.
+func (r *run) sleep(c *child, s State, d time.Duration, now instant) {
+	c.enterState(s, now)
 	wake := c.waker()
 	r.mu.Unlock()
 	defer r.mu.Lock()
@@ -67,7 +72,7 @@ func (r *run) sleep(c *child, d time.Duration) {
 }
 
 // enter makes the next attempt of c.
-func (r *run) enter(c *child, now time.Time) *actor.Attempt {
+func (r *run) enter(c *child, now instant) *actor.Attempt {
 	if c.again { // a pause was cut short by hand
 		c.again, c.failures = false, 0
 	}
@@ -75,7 +80,7 @@ func (r *run) enter(c *child, now time.Time) *actor.Attempt {
 	c.attempts++
 	c.row().started++
 	c.toldAt, c.due = 0, 0
-	c.attempt = c.Attempt(c.room(), int(c.attempts), int(c.generation), now, r.startTimeout(c))
+	c.attempt = c.Attempt(c.room(), int(c.attempts), int(c.generation), now.elapsed(), r.startTimeout(c))
 	if t := c.trouble; t != nil {
 		t.forgetAttempt()
 		if c.failures > 0 {
@@ -85,15 +90,15 @@ func (r *run) enter(c *child, now time.Time) *actor.Attempt {
 	if c.set.head != nil {
 		c.set.head.wish.Store(nil)
 	}
-	c.ready = !c.set.terms.Spec.AwaitReady
-	if c.ready {
-		c.enterState(StateRunning, now)
-		if !c.wasReady {
-			c.wasReady = true
-			c.MarkReady()
-		}
-	} else {
-		c.enterState(StateStarting, now)
+	s := StateRunning
+	if c.set.terms.AwaitReady {
+		s = StateStarting
+	}
+	c.enterState(s, now)
+	c.ready = s == StateRunning
+	if c.ready && !c.wasReady {
+		c.wasReady = true
+		c.MarkReady()
 	}
 	r.tell(c, events.AttemptStarted, now)
 	c.tellWaiters()
@@ -103,14 +108,14 @@ func (r *run) enter(c *child, now time.Time) *actor.Attempt {
 // startTimeout is how long an attempt may take to be ready. During the first
 // start the conductor keeps the time, for all attempts of a child together.
 func (r *run) startTimeout(c *child) time.Duration {
-	if !c.set.terms.Spec.AwaitReady || (c == r.unready && !r.started) {
+	if !c.set.terms.AwaitReady || (c == r.unready && !r.started) {
 		return 0
 	}
-	return c.set.terms.Spec.StartTimeout
+	return limit(c.set.spec.StartTimeout)
 }
 
 // launch gives a linked child a goroutine.
-func (r *run) launch(c *child, now time.Time) {
+func (r *run) launch(c *child, now instant) {
 	c.alive = true
 	r.alive++
 	c.told, c.ready = goOn, false
@@ -136,14 +141,14 @@ func (c *child) Ready(a *actor.Attempt) {
 	if c.attempt != a || c.told != goOn {
 		return
 	}
-	now := time.Now()
+	now := r.now()
 	c.ready, c.wasReady = true, true
 	if c.state == StateStarting {
 		c.enterState(StateRunning, now)
 	}
 	if r.wants(events.TaskReady) {
 		e := c.event(events.TaskReady, now)
-		e.Elapsed = now.Sub(a.Began())
+		e.Elapsed = now.elapsed() - a.Began()
 		r.env.bus.Send(e)
 	}
 	c.MarkReady()

@@ -53,22 +53,16 @@ type child struct {
 	linked     bool          // it is in the list and its name is taken
 }
 
-// instant is a time in a third of the room: nanoseconds since the run began, and
-// one more, so that zero is no time.
-type instant int64
-
-func (r *run) instant(t time.Time) instant { return instant(t.Sub(r.began)) + 1 }
-func (r *run) time(i instant) time.Time    { return r.began.Add(time.Duration(i - 1)) }
-
-// trouble is what only children need that fail, wait or are stuck.
+// trouble is what only children need that fail, wait or are stuck. What a restart looks
+// at stands first, since it is fetched together.
 type trouble struct {
-	err     error     // last error
-	next    time.Time // when a backing off child goes on
-	pauses  any       // of the present streak, between two attempts
-	overdue *overdue  // what is known of the present attempt that outlives its grace
-	room    []actor.Attempt
-	waiters []chan struct{} // closed when the next attempt begins, or none will
-	stopErr error           // what the attempt returned after it was told to end
+	err     error                   // last error
+	pauses  any                     // of the present streak, between two attempts
+	next    instant                 // when a backing off child goes on
+	overdue *overdue                // what is known of the present attempt that outlives its grace
+	room    *[several]actor.Attempt // see room
+	begun   chan struct{}           // closed when the next attempt begins, or none will; nil when nobody waits for it
+	stopErr error                   // what the last attempt returned after it was told to end
 	wake    chan struct{}
 	ticket  ticket
 }
@@ -87,26 +81,25 @@ func (t *trouble) late() *overdue {
 	return t.overdue
 }
 
-// room returns a place for the next attempt. Places are made several at a time: the
-// allocator is slow for those who seldom come.
+// several is how many attempts one allocation has room for.
+const several = 4
+
+// room returns a place for the attempt that is about to be made. Places are made several
+// at a time: the allocator is slow for those who seldom come.
 func (c *child) room() *actor.Attempt {
 	if c.attempts == 1 {
 		return nil // has its own
 	}
-	const several = 4
-	t := c.troubled()
-	if len(t.room) == 0 {
-		t.room = make([]actor.Attempt, several)
+	t, at := c.troubled(), (c.attempts-2)%several
+	if at == 0 {
+		t.room = new([several]actor.Attempt)
 	}
-	at := &t.room[0]
-	t.room = t.room[1:]
-	return at
+	return &t.room[at]
 }
 
 // forgetAttempt makes room for what concerns the next attempt.
 func (t *trouble) forgetAttempt() {
-	t.next = time.Time{}
-	t.overdue, t.stopErr = nil, nil
+	t.next, t.overdue = 0, nil
 }
 
 // pauses is backoff.BackOff, as far as it is needed here.
@@ -114,10 +107,15 @@ type pauses interface{ NextBackOff() time.Duration }
 
 func (c *child) troubled() *trouble {
 	if c.trouble == nil {
-		c.trouble = &trouble{}
+		c.makeTrouble()
 	}
 	return c.trouble
 }
+
+// makeTrouble stands apart so that what asks for trouble over and over stays short.
+//
+//go:noinline
+func (c *child) makeTrouble() { c.trouble = &trouble{} }
 
 // waker returns the channel on which the actor's goroutine waits.
 func (c *child) waker() chan struct{} {
@@ -138,15 +136,22 @@ func (c *child) rouse() {
 	}
 }
 
+// begun returns a channel that is closed when the next attempt begins, or when there will
+// be none.
+func (c *child) begun() <-chan struct{} {
+	t := c.troubled()
+	if t.begun == nil {
+		t.begun = make(chan struct{})
+	}
+	return t.begun
+}
+
 // tellWaiters lets those go on who wait for the next attempt.
 func (c *child) tellWaiters() {
-	if c.trouble == nil {
-		return
+	if c.trouble != nil && c.trouble.begun != nil {
+		close(c.trouble.begun)
+		c.trouble.begun = nil
 	}
-	for _, w := range c.trouble.waiters {
-		close(w)
-	}
-	c.trouble.waiters = nil
 }
 
 func (c *child) lastErr() error {
@@ -156,19 +161,19 @@ func (c *child) lastErr() error {
 	return c.trouble.err
 }
 
-func (c *child) enterState(s State, now time.Time) {
-	if c.linked {
+func (c *child) enterState(s State, now instant) {
+	if c.linked && c.state != s {
 		states := &c.row().states
 		states[c.state]--
 		states[s]++
 	}
-	c.state, c.since = s, c.run.instant(now)
+	c.state, c.since = s, now
 }
 
 // event begins an event about the child.
-func (c *child) event(k events.Kind, now time.Time) *events.Event {
+func (c *child) event(k events.Kind, now instant) *events.Event {
 	e := c.run.blank()
-	e.Kind, e.At, e.ID, e.Path, e.Pattern = k, now, c.ID(), c.Path(), c.row().pattern
+	e.Kind, e.At, e.ID, e.Path, e.Pattern = k, c.run.wall(now), c.ID(), c.Path(), c.row().pattern
 	e.Attempt, e.Generation = int(c.attempts), int(c.generation)
 	if c.set.described {
 		e.Job = c.Task().(actor.Described).Describe()

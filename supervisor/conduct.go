@@ -31,19 +31,19 @@ func (r *run) conduct(ctx context.Context) error {
 	defer context.AfterFunc(ctx, r.poke)()
 
 	var asked bool
-	var armed time.Time
+	var armed instant
 	for {
 		if !asked && ctx.Err() != nil {
 			asked = true
-			r.askedToStop(context.Cause(ctx), time.Now())
+			r.askedToStop(context.Cause(ctx), r.now())
 		}
 
-		now := time.Now()
+		now := r.now()
 		r.mu.Lock()
 		if late := r.overdueNow(now); len(late) > 0 {
 			r.mu.Unlock()
 			r.lookAfter(late)
-			now = time.Now()
+			now = r.now()
 			r.mu.Lock()
 		}
 		until, over := r.step(now)
@@ -53,10 +53,10 @@ func (r *run) conduct(ctx context.Context) error {
 		}
 
 		switch {
-		case until.IsZero():
+		case until == 0:
 			timer.Stop()
 		case until != armed || rang.Swap(false):
-			timer.Reset(until.Sub(now))
+			timer.Reset(until.since(now))
 		}
 		armed = until
 		<-r.wake
@@ -65,10 +65,10 @@ func (r *run) conduct(ctx context.Context) error {
 
 // step does all that can be done now and returns when to look again, zero for
 // never, and whether the run is over.
-func (r *run) step(now time.Time) (until time.Time, over bool) {
+func (r *run) step(now instant) (until instant, over bool) {
 	defer r.noteState(now)
-	if !r.lame.IsZero() && r.stop == nil {
-		if lame := r.lameUntil(); now.Before(lame) && !r.deserted() {
+	if r.lame != 0 && r.stop == nil {
+		if lame := r.lameUntil(); now < lame && !r.deserted() {
 			until = lame
 		} else {
 			r.beginStop(nil, r.ordered(), now)
@@ -84,7 +84,7 @@ func (r *run) step(now time.Time) (until time.Time, over bool) {
 		r.beginStop(errors.Join(r.failed...), false, now)
 	}
 	if r.stop != nil {
-		var t time.Time
+		var t instant
 		t, over = r.stepStop(now)
 		until = within(until, t)
 	}
@@ -93,14 +93,14 @@ func (r *run) step(now time.Time) (until time.Time, over bool) {
 
 // noteState keeps since when the run is in the state that it is in, which follows
 // from what is under way.
-func (r *run) noteState(now time.Time) {
+func (r *run) noteState(now instant) {
 	s := StateRunning
 	switch {
 	case r.over:
 		s = StateStopped
-	case r.stop != nil || !r.lame.IsZero():
+	case r.stop != nil || r.lame != 0:
 		s = StateStopping
-	case !r.regroup.IsZero():
+	case r.regroup != 0:
 		s = StateRestarting
 	case !r.started:
 		s = StateStarting
@@ -117,9 +117,18 @@ func (r *run) unlock() {
 	r.release()
 }
 
-// release releases mu and then does what is not done under it: to end contexts, to tell
-// the parent that the family is up, and to poke the conductor, who needs mu.
+// release releases mu and then does what is not done under it, if there is anything.
 func (r *run) release() {
+	if r.wanted || r.announce || len(r.cancels) > 0 {
+		r.releaseAndDo()
+		return
+	}
+	r.mu.Unlock()
+}
+
+// releaseAndDo releases mu, pokes the conductor, who needs mu, tells the parent that the
+// family is up, and ends contexts.
+func (r *run) releaseAndDo() {
 	cancels, announce, wanted := r.cancels, r.announce, r.wanted
 	r.cancels, r.announce, r.wanted = nil, false, false
 	r.mu.Unlock()
@@ -135,14 +144,14 @@ func (r *run) release() {
 }
 
 // askedToStop is called when the context of Run has ended.
-func (r *run) askedToStop(cause error, now time.Time) {
+func (r *run) askedToStop(cause error, now instant) {
 	again := toRunAgain(cause)
 	if w := r.s.wish.Load(); w != nil {
 		again = again || w.again
 	}
 	r.mu.Lock()
 	defer r.unlock()
-	if r.stop != nil || !r.lame.IsZero() {
+	if r.stop != nil || r.lame != 0 {
 		return
 	}
 	r.again = again
@@ -166,13 +175,13 @@ func toRunAgain(cause error) bool {
 
 // lameUntil is when the lame-duck delay is over: a tenth of the time is left for
 // the stop itself.
-func (r *run) lameUntil() time.Time {
-	deadline := r.s.deadline(r.asked, r.again)
-	return within(r.lame, deadline.Add(-deadline.Sub(r.asked)/10))
+func (r *run) lameUntil() instant {
+	deadline := r.deadline(r.asked, r.again)
+	return within(r.lame, deadline-(deadline-r.asked)/10)
 }
 
 // deserted says that there is nothing to serve: nobody is inside, and nobody is let in.
 func (r *run) deserted() bool { return r.guard != nil && r.alive == 0 && r.dynamic == 0 }
 
 // ordered says whether the children stop one after the other.
-func (r *run) ordered() bool { return r.cfg.Strategy != OneForOne }
+func (r *run) ordered() bool { return r.strategy != OneForOne }

@@ -260,22 +260,26 @@ func (s *Supervisor) Config() Config {
 // Resolve returns the spec of a child as the supervisor would run it: with what
 // it inherits, and the defaults, in place of the zeros.
 func (s *Supervisor) Resolve(spec actor.Spec) actor.Spec {
-	resolved := s.cfg.Defaults.resolve(spec).terms.Spec
+	resolved := s.cfg.Defaults.resolve(spec).spec
 	resolved.Name, resolved.Task = spec.Name, spec.Task
 	return resolved
 }
 
 // settings are a spec with its defaults filled in, shared by children that
-// differ only in name and task. Read only.
+// differ only in name and task. Read only. What a restart asks for stands first.
 type settings struct {
-	rules policy.Rules
-	head  *Supervisor // of a family, else nil
-	// described: the task is an actor.Described.
-	described bool
+	rules      policy.Rules
+	resetAfter time.Duration // as in spec
+	head       *Supervisor   // of a family, else nil
+	// atOnce: a failure is followed at once.
+	atOnce bool
 	// budgetHeals: a healthy run gives back the retry budget.
 	budgetHeals bool
-	terms       actor.Terms
-	given       actor.Spec // as it was before the defaults, to compare with
+	// described: the task is an actor.Described.
+	described bool
+	terms     actor.Terms
+	spec      actor.Spec  // Name and Task have no meaning
+	given     *actor.Spec // as it was before the defaults, to compare with
 }
 
 // resolve fills in what spec leaves open.
@@ -286,7 +290,7 @@ func (d *Defaults) resolve(spec actor.Spec) *settings {
 	if head != nil {
 		d = &Defaults{Backoff: d.Backoff, ResetAfter: d.ResetAfter, StartTimeout: head.startBound()}
 	}
-	set := &settings{given: given, head: head, described: described, budgetHeals: spec.ResetAfter != 0 || d.ResetAfter != 0}
+	set := &settings{given: &given, head: head, described: described, budgetHeals: spec.ResetAfter != 0 || d.ResetAfter != 0}
 	if spec.Backoff.IsZero() {
 		spec.Backoff = d.Backoff
 	}
@@ -305,8 +309,18 @@ func (d *Defaults) resolve(spec actor.Spec) *settings {
 		spec.Stall = cmp.Or(spec.Stall, d.Stall, policy.NoTimeout)
 		spec.Grace = cmp.Or(spec.Grace, d.Grace, policy.DefaultGrace)
 	}
-	set.terms.Spec, set.rules = spec, spec.Rules()
+	set.spec, set.rules, set.resetAfter = spec, spec.Rules(), spec.ResetAfter
+	set.atOnce = spec.Backoff.Shape == policy.ShapeNone && spec.Backoff.Custom == nil
+	set.terms.AwaitReady, set.terms.Timeout, set.terms.Stall = spec.AwaitReady, limit(spec.Timeout), limit(spec.Stall)
 	return set
+}
+
+// limit turns a setting into a bound: Forever is none.
+func limit(d time.Duration) time.Duration {
+	if d == policy.Forever {
+		return 0
+	}
+	return d
 }
 
 func isDescribed(t actor.Task) bool {
@@ -319,7 +333,7 @@ func isDescribed(t actor.Task) bool {
 func (s *Supervisor) startBound() time.Duration {
 	var sum time.Duration
 	for i := range s.cfg.Children {
-		spec := s.cfg.Defaults.resolve(s.cfg.Children[i]).terms.Spec
+		spec := s.cfg.Defaults.resolve(s.cfg.Children[i]).spec
 		if spec.AwaitReady {
 			sum += min(spec.StartTimeout, policy.Forever-sum)
 		}
@@ -334,7 +348,7 @@ func (set *settings) fits(spec *actor.Spec) bool {
 	if _, family := spec.Task.(Family); family || isDescribed(spec.Task) != set.described {
 		return false
 	}
-	g := &set.given
+	g := set.given
 	return spec.Restart == g.Restart && spec.Every == g.Every && spec.MaxRetries == g.MaxRetries &&
 		spec.ResetAfter == g.ResetAfter && spec.Timeout == g.Timeout && spec.Stall == g.Stall &&
 		spec.Grace == g.Grace && spec.AwaitReady == g.AwaitReady && spec.StartTimeout == g.StartTimeout &&

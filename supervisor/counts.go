@@ -21,16 +21,18 @@ const dynamicRow = 0
 // row is what a run counts about one declared child, or about all that are counted
 // together. A child's events are published under the row's pattern.
 type row struct {
-	pattern string // read only
-	states  [StateFailed + 1]int32
 	tally
+	states  [StateFailed + 1]int32
+	pattern string // read only
 }
 
-// tally is what has happened to the tasks of one pattern. It only grows.
+// tally is what has happened to the tasks of one pattern. It only grows. What a restart
+// counts stands first, since it is fetched together.
 type tally struct {
-	added, started, restarts, stuck, abandoned uint64
-	exits                                      [policy.Stopped + 1]uint64
-	outcomes                                   [events.Abandoned + 1]uint64
+	started, restarts       uint64
+	exits                   [policy.Stopped + 1]uint64
+	added, stuck, abandoned uint64
+	outcomes                [events.Abandoned + 1]uint64
 }
 
 func (t *tally) add(u *tally) {

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
@@ -106,7 +105,7 @@ func (d *Door) Tell(k Candidate, kind events.Kind, say func(e *events.Event)) {
 	if !d.run.wants(kind) {
 		return
 	}
-	e := k.child.event(kind, time.Now())
+	e := k.child.event(kind, d.run.now())
 	say(e)
 	d.run.env.bus.Send(e)
 }
@@ -130,7 +129,7 @@ func (k Candidate) Enter() error {
 	if err := r.admit(k.child.Name(), 1); err != nil {
 		return err
 	}
-	r.add(k.child, time.Now())
+	r.add(k.child, r.now())
 	return nil
 }
 
@@ -154,14 +153,17 @@ func (k Candidate) Reject(key string, why events.Reason) {
 }
 
 // Stop tells a task that was let in to end.
-func (k Candidate) Stop(why events.Reason) { k.child.run.tellToEnd(k.child, why, time.Now()) }
+func (k Candidate) Stop(why events.Reason) {
+	r := k.child.run
+	r.tellToEnd(k.child, why, r.now())
+}
 
 // Ending says that a task was told to end, by whomever.
 func (k Candidate) Ending() bool { return k.child.told == end }
 
 // Node describes a task that was let in, as a listing does. The text of its error is left
 // to the caller, since a user's error may call anything.
-func (k Candidate) Node() Node { return k.child.node() }
+func (k Candidate) Node() Node { return k.child.node(k.child.run.epoch()) }
 
 // Has says that an attempt, see actor.Current, is one of the task or of one below it.
 func (k Candidate) Has(at *actor.Attempt) bool { return isBelow(at, k.child) }
@@ -196,15 +198,21 @@ func (r *run) admitNext() {
 	}
 }
 
-// provide asks a guard that is a Provider who comes in first. Mu is not held meanwhile.
-func (r *run) provide() (k Candidate, ok bool) {
-	if r.provider == nil {
-		return k, false
+// letIn has the guard let in who may come in, of whom the first gets the goroutine of who has
+// left. Mu is not held while a Provider finds out who that is.
+func (r *run) letIn() {
+	if r.provider != nil {
+		r.release()
+		first, ok := r.provider.Provide()
+		r.mu.Lock()
+		if !ok {
+			return // whoever comes now is let in by who has sent for him
+		}
+		r.vacant = true
+		r.provider.Receive(first)
 	}
-	r.release()
-	k, ok = r.provider.Provide()
-	r.mu.Lock()
-	return k, ok
+	r.vacant = true
+	r.guard.Next()
 }
 
 // tellLeft tells the guard who has left. It returns whether others may come in.

@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
@@ -12,7 +11,7 @@ import (
 var atOnce = actor.Outcome{Kind: events.Completed, Attempts: 1}
 
 // finish ends a child for good: the books first, then whoever waits.
-func (r *run) finish(c *child, kind events.Outcome, stuck *actor.StuckError, now time.Time) {
+func (r *run) finish(c *child, kind events.Outcome, stuck *actor.StuckError, now instant) {
 	if c.alive {
 		c.alive = false
 		r.alive--
@@ -51,20 +50,20 @@ func (r *run) finish(c *child, kind events.Outcome, stuck *actor.StuckError, now
 }
 
 // childEnded draws the consequences of an end for the family.
-func (r *run) childEnded(c *child, o *actor.Outcome, now time.Time) {
+func (r *run) childEnded(c *child, o *actor.Outcome, now instant) {
 	if r.stop != nil {
 		r.logEnd(c, o)
 		if r.stop.ordered || r.alive == 0 {
 			r.poke()
 		}
 	}
-	if c.set.terms.Spec.Significant {
+	if c.set.spec.Significant {
 		r.significantEnded(c, o, now)
 	}
 	if r.cfg.EndWhenEmpty && o.Kind == events.Failed {
 		r.keepFailure(c, o)
 	}
-	if r.group != nil || r.unready == c || r.starting != nil || r.cfg.EndWhenEmpty || !r.lame.IsZero() && r.deserted() {
+	if r.group != nil || r.unready == c || r.starting != nil || r.cfg.EndWhenEmpty || r.lame != 0 && r.deserted() {
 		r.poke()
 	}
 	if r.guard != nil && !c.declared {
@@ -87,7 +86,7 @@ func (e *taskError) Error() string { return fmt.Sprintf("task %s: %v", e.path, e
 func (e *taskError) Unwrap() error { return e.err }
 
 // significantEnded ends the supervisor if its AutoShutdown says so.
-func (r *run) significantEnded(c *child, o *actor.Outcome, now time.Time) {
+func (r *run) significantEnded(c *child, o *actor.Outcome, now instant) {
 	r.significant--
 	if r.stop != nil || (o.Kind != events.Completed && o.Kind != events.Failed) {
 		return

@@ -14,7 +14,7 @@ type group struct {
 	pivot  *child // the first member
 	cursor *child // the next to stop; nil when all have
 	pause  time.Duration
-	at     time.Time // when to start again; set when all have stopped
+	at     instant // when to start again; set when all have stopped
 }
 
 func (g *group) includes(c *child) bool {
@@ -44,7 +44,7 @@ func (g *group) replaced(old, fresh *child) {
 
 // beginGroup is called when a child failed whose strategy restarts others with
 // it. A wider group takes over one that is under way.
-func (r *run) beginGroup(c *child, pause time.Duration, now time.Time) {
+func (r *run) beginGroup(c *child, pause time.Duration, now instant) {
 	c.told = halt
 	c.reason = events.ReasonGroup
 	pivot := c
@@ -53,8 +53,8 @@ func (r *run) beginGroup(c *child, pause time.Duration, now time.Time) {
 	}
 	if old := r.group; old != nil { // its offender's pause is owed too
 		left := old.pause
-		if !old.at.IsZero() {
-			left = old.at.Sub(now)
+		if old.at != 0 {
+			left = old.at.since(now)
 		}
 		pause = max(pause, left)
 	}
@@ -62,7 +62,7 @@ func (r *run) beginGroup(c *child, pause time.Duration, now time.Time) {
 	if r.unready != nil && r.group.includes(r.unready) {
 		r.unready = nil
 	}
-	if r.regroup.IsZero() {
+	if r.regroup == 0 {
 		r.regroup = now
 	}
 	r.tellGroup(c.lastErr(), pause, now)
@@ -71,7 +71,7 @@ func (r *run) beginGroup(c *child, pause time.Duration, now time.Time) {
 
 // haltMembers goes on to stop the members of the group one by one, the youngest first, and says
 // whether all have stopped.
-func (r *run) haltMembers(now time.Time) bool {
+func (r *run) haltMembers(now instant) bool {
 	g := r.group
 	for c := g.cursor; c != nil; c = g.cursor {
 		if c.alive {
@@ -96,23 +96,23 @@ func (r *run) goOnHalting() {
 		return
 	}
 	r.halted = false
-	if r.stop != nil || r.group == nil || r.haltMembers(time.Now()) {
+	if r.stop != nil || r.group == nil || r.haltMembers(r.now()) {
 		r.wanted = true
 	}
 }
 
 // stepGroup goes on with the group restart and returns when to look again.
-func (r *run) stepGroup(now time.Time) (until time.Time) {
+func (r *run) stepGroup(now instant) (until instant) {
 	g := r.group
 	if !r.haltMembers(now) {
-		return time.Time{}
+		return 0
 	}
 
 	// All have stopped: the offender's pause counts from here.
-	if g.at.IsZero() {
+	if g.at == 0 {
 		g.at = after(now, g.pause)
 	}
-	if now.Before(g.at) {
+	if now < g.at {
 		return g.at
 	}
 
@@ -126,12 +126,12 @@ func (r *run) stepGroup(now time.Time) (until time.Time) {
 		r.starting = g.pivot
 	}
 	r.group = nil
-	return time.Time{}
+	return 0
 }
 
 // groupOrder is what a member is told: a task that is never restarted ends.
 func groupOrder(c *child) order {
-	if c.set.terms.Spec.Restart == policy.Never {
+	if c.set.spec.Restart == policy.Never {
 		return end
 	}
 	return halt
@@ -140,25 +140,25 @@ func groupOrder(c *child) order {
 // readmit makes a member of the group one that waits to be started: those that
 // were stopped for it, and those that had completed, as a new life. Those that
 // someone stopped, or that had given up, stay as they are.
-func (r *run) readmit(c *child, now time.Time) {
+func (r *run) readmit(c *child, now instant) {
 	switch {
 	case c.state == StateRestarting:
 		c.enterState(StateStarting, now)
 		c.told = goOn
 		if c.trouble != nil {
-			c.trouble.next = time.Time{}
+			c.trouble.next = 0
 		}
-	case c.state == StateCompleted && c.set.terms.Spec.Restart != policy.Never:
+	case c.state == StateCompleted && c.set.spec.Restart != policy.Never:
 		r.renew(c, now)
 	}
 }
 
 // renew gives an ended child's place and name to a new life of its task.
-func (r *run) renew(c *child, now time.Time) *child {
+func (r *run) renew(c *child, now instant) *child {
 	fresh := &child{run: r, set: c.set, generation: 1, declared: c.declared, rowAt: c.rowAt}
 	fresh.Init(fresh, r.path, r.env.tree, c.Task(), &c.set.terms, c.Name())
 	fresh.enterState(StateStarting, now)
-	if fresh.set.terms.Spec.Significant {
+	if fresh.set.spec.Significant {
 		r.significant++
 	}
 	r.replace(c, fresh)
@@ -167,10 +167,10 @@ func (r *run) renew(c *child, now time.Time) *child {
 
 // tellToStop gives a child that has a goroutine an order that ends its attempt
 // or its wait.
-func (r *run) tellToStop(c *child, o order, why events.Reason, now time.Time) {
+func (r *run) tellToStop(c *child, o order, why events.Reason, now instant) {
 	c.told, c.reason = o, why
 	if c.attempt == nil {
-		c.toldAt = r.instant(now)
+		c.toldAt = now
 		c.rouse()
 		return
 	}
@@ -179,14 +179,14 @@ func (r *run) tellToStop(c *child, o order, why events.Reason, now time.Time) {
 
 // cutShort ends the context of the present attempt, to which it should react
 // within its grace.
-func (r *run) cutShort(c *child, why events.Reason, now time.Time) {
+func (r *run) cutShort(c *child, why events.Reason, now instant) {
 	r.awaitReturn(c, why, now)
 	r.cancels = append(r.cancels, cancel{c.attempt, why})
 }
 
 // awaitReturn sees to it that an attempt whose context has ended is found stuck
 // when its grace is over.
-func (r *run) awaitReturn(c *child, why events.Reason, now time.Time) {
+func (r *run) awaitReturn(c *child, why events.Reason, now instant) {
 	if c.state != StateStuck {
 		c.enterState(StateStopping, now)
 	}
@@ -194,30 +194,30 @@ func (r *run) awaitReturn(c *child, why events.Reason, now time.Time) {
 		c.reason = why
 	}
 	if c.toldAt == 0 {
-		c.toldAt = r.instant(now)
+		c.toldAt = now
 	}
 	r.tellStopping(c, now)
-	var by time.Time
-	if c.set.terms.Spec.Grace != policy.Forever {
-		by = after(now, c.set.terms.Spec.Grace)
+	var by instant
+	if c.set.spec.Grace != policy.Forever {
+		by = after(now, c.set.spec.Grace)
 	}
 	if r.stop != nil {
 		by = within(by, r.stop.share())
 	}
-	if by.IsZero() && c.set.head != nil && c.told == end {
+	if by == 0 && c.set.head != nil && c.told == end {
 		by = after(now, c.set.head.stopTimeout())
 	}
-	if !by.IsZero() {
+	if by != 0 {
 		r.expect(c, by, now)
 	}
 }
 
 // expect has c return by a time. A supervisor keeps the time itself, because it
 // knows better what is stuck; it is looked after only when it is late.
-func (r *run) expect(c *child, by, now time.Time) {
+func (r *run) expect(c *child, by, now instant) {
 	if c.set.head != nil {
-		c.set.head.hurry(by, c.told != end || (r.stop != nil && r.patient()))
-		by = by.Add(familySlack)
+		c.set.head.hurry(r.time(by), c.told != end || (r.stop != nil && r.patient()))
+		by = after(by, familySlack)
 	}
 	r.watch(c, by, now)
 }

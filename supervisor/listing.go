@@ -113,14 +113,14 @@ func (s *Supervisor) Children() []Node { return s.Tree().Children }
 func (r *run) describe(n *Node) {
 	n.IsSupervisor, n.Strategy = true, r.cfg.Strategy
 	r.mu.Lock()
-	now := time.Now()
+	now, epoch := r.now(), r.epoch()
 	r.noteState(now)
-	n.State, n.Since = r.shown, r.since
-	n.RestartsInWindow = r.window.InUse(r.cfg.Intensity, now)
+	n.State, n.Since = r.shown, r.since.after(epoch)
+	n.RestartsInWindow = r.window.InUse(r.cfg.Intensity, r.time(now))
 	n.Abandoned = len(r.zombies)
 	n.Waiting = r.waitingFor()
 	if r.group != nil {
-		n.NextRetry = r.group.at
+		n.NextRetry = r.group.at.after(epoch)
 	}
 	if r.guard != nil {
 		n.Queued = r.guard.Waiting()
@@ -134,7 +134,7 @@ func (r *run) describe(n *Node) {
 		if below := c.below(); below != nil && c.attempt != nil {
 			families[len(n.Children)] = below
 		}
-		n.Children = append(n.Children, c.node())
+		n.Children = append(n.Children, c.node(epoch))
 	}
 	r.mu.Unlock()
 
@@ -164,22 +164,24 @@ func (r *run) describeChild(n *Node) {
 	}
 }
 
-// node describes one child; it is called with mu held.
-func (c *child) node() Node {
+// node describes one child of a run that began at epoch; it is called with mu held.
+func (c *child) node(epoch time.Time) Node {
 	n := Node{
 		Path: c.Path(), Name: c.Name(), ID: c.ID(),
-		State: c.state, Since: c.run.time(c.since), Ready: c.up(),
+		State: c.state, Since: c.since.after(epoch), Ready: c.up(),
 		Attempt: int(c.attempts), Generation: int(c.generation),
 		Restarts: int(c.restarts), Failures: int(c.failures),
 		Err: c.lastErr(), Reason: c.reason,
-		Declared: c.declared, Significant: c.set.terms.Spec.Significant,
-		Optional: c.set.terms.Spec.Optional || !c.declared,
+		Declared: c.declared, Significant: c.set.spec.Significant,
+		Optional: c.set.spec.Optional || !c.declared,
 	}
 	if c.attempt != nil {
-		n.UpSince = c.attempt.UpSince()
+		if after, up := c.attempt.UpAfter(); up {
+			n.UpSince = instantAt(c.attempt.Began() + after).after(epoch)
+		}
 	}
 	if c.state == StateBackingOff {
-		n.NextRetry = c.trouble.next
+		n.NextRetry = c.trouble.next.after(epoch)
 	}
 	n.IsSupervisor = c.set.head != nil
 	return n

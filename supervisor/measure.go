@@ -4,7 +4,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/policy"
@@ -91,7 +90,6 @@ func (c *census) readBooks() {
 	b := c.books
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := time.Now()
 	for pattern, t := range b.tasks {
 		if c.includes(pattern) {
 			c.task(pattern).add(t)
@@ -113,12 +111,12 @@ func (c *census) readBooks() {
 	for r := range b.open {
 		if c.includes(r.pattern) {
 			c.looked[r.s] = true
-			c.readRun(r, now)
+			c.readRun(r)
 		}
 	}
 }
 
-func (c *census) readRun(r *run, now time.Time) {
+func (c *census) readRun(r *run) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.rows {
@@ -131,11 +129,12 @@ func (c *census) readRun(r *run, now time.Time) {
 	}
 	f := c.met(r.cfg, r.pattern)
 	f.add(&r.own)
+	now := r.now()
 	r.noteState(now)
 	if r.shown == StateRunning || r.shown == StateRestarting {
 		f.up++
 	}
-	f.restarts += r.window.InUse(r.cfg.Intensity, now)
+	f.restarts += r.window.InUse(r.cfg.Intensity, r.time(now))
 	f.zombies += len(r.zombies)
 	if r.cfg.Concurrency > 0 {
 		used, waiting, limit := r.env.permits.inUse()

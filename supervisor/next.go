@@ -15,7 +15,7 @@ import (
 // that had to visit another goroutine would cost a restart several times more.
 func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 	pause := res.After
-	if last != nil && last.Claim() && res.Exit.IsFailure() {
+	if last != nil && last.Claim() {
 		pause = c.pause(last, &res)
 	}
 	var left []*actor.StuckError
@@ -24,18 +24,12 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 	}
 	r := c.run
 	r.mu.Lock()
-	vacant := false
-	defer func() {
-		if !vacant {
-			r.release()
-		}
-	}()
 	r.keepLeft(left)
 	at := r.follow(c, last, &res, pause)
 	if at == nil && (len(r.gone) > 0 || r.halted) {
-		vacant = true
 		return actor.Vacant // with the lock held, which is for Left
 	}
+	r.release()
 	return at
 }
 
@@ -49,12 +43,7 @@ func (c *child) Left() *actor.Attempt {
 		return nil
 	}
 	if r.tellLeft() {
-		first, provided := r.provide()
-		r.vacant = true
-		if provided {
-			r.provider.Receive(first)
-		}
-		r.guard.Next()
+		r.letIn()
 	}
 	r.vacant = true
 	r.admitNext()
@@ -70,31 +59,36 @@ func (r *run) follow(c *child, last *actor.Attempt, res *actor.Result, pause tim
 		r.cameLate(c, last, res)
 		return nil
 	case last == nil:
-		return r.advance(c, time.Now())
+		return r.advance(c, r.now())
 	}
-	r.attemptEnded(c, last, res, pause)
-	return r.advance(c, res.Ended)
+	ended := endOf(last, res)
+	r.attemptEnded(c, last, res, pause, ended)
+	return r.advance(c, ended)
 }
+
+// endOf returns when an attempt ended.
+func endOf(at *actor.Attempt, res *actor.Result) instant { return instantAt(at.Began() + res.Elapsed) }
 
 // gaveUp is the pause of a backoff that wants no further attempt.
 const gaveUp time.Duration = -1
 
-// pause returns how long to wait after a failure.
+// pause returns how long to wait after an attempt, as far as that is not for the policy to say.
 func (c *child) pause(last *actor.Attempt, res *actor.Result) time.Duration {
-	if res.Exit == policy.Panicked && c.set.terms.Spec.OnPanic == policy.PanicCrash {
-		crash(c.Path(), res.Err)
+	if c.healthy(last, res) {
+		last.Keep = nil // the next pause is the first again
 	}
-	if last.Up(res.Ended) >= c.set.terms.Spec.ResetAfter {
-		last.Keep = nil
+	if res.Exit == policy.Panicked {
+		c.panicked(res.Err)
 	}
-	if res.HasAfter {
+	if c.set.atOnce || res.HasAfter || !res.Exit.IsFailure() {
 		return res.After
 	}
-	backoff := &c.set.terms.Spec.Backoff
-	if backoff.Shape == policy.ShapeNone && backoff.Custom == nil {
-		return 0
-	}
-	return c.askBackoff(backoff, last, res)
+	return c.askBackoff(&c.set.spec.Backoff, last, res)
+}
+
+// healthy says that an attempt was up for so long that what failed before it is history.
+func (c *child) healthy(at *actor.Attempt, res *actor.Result) bool {
+	return at.Up(res.Elapsed) >= c.set.resetAfter
 }
 
 // askBackoff returns the next pause of the backoff, which is kept from attempt to
@@ -124,20 +118,23 @@ func (c *child) askBackoff(backoff *policy.Backoff, last *actor.Attempt, res *ac
 	return d
 }
 
-// crash ends the process with the panic of a task that asked for it.
-func crash(path string, err error) {
+// panicked ends the process with the panic of a task that asked for it.
+func (c *child) panicked(err error) {
+	if c.set.spec.OnPanic != policy.PanicCrash {
+		return
+	}
 	var p *actor.PanicError
 	if errors.As(err, &p) {
-		panic(fmt.Sprintf("task %s: %v\n\n%s", path, p, p.Stack))
+		panic(fmt.Sprintf("task %s: %v\n\n%s", c.Path(), p, p.Stack))
 	}
 	panic(err)
 }
 
 // attemptEnded takes note of how the present attempt ended and decides what
 // follows.
-func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause time.Duration) {
-	now := res.Ended
-	r.tellAttemptEnded(c, at, res)
+func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause time.Duration, now instant) {
+	c.row().exits[res.Exit]++
+	r.tellAttemptEnded(c, at, res, now)
 	c.attempt = nil
 	r.releasePermit(c)
 	if res.Lost {
@@ -149,25 +146,11 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause
 		c.again, c.failures = false, 0
 		return
 	}
-	// A healthy run gives back the budget, and the first pause.
-	if at.Up(now) >= c.set.terms.Spec.ResetAfter {
-		if c.set.budgetHeals {
-			c.failures = 0
-		}
-		if res.Exit == policy.Stopped {
-			at.Keep = nil
-		}
+	if c.set.budgetHeals && c.healthy(at, res) {
+		c.failures = 0
 	}
 	if res.Exit == policy.Stopped {
-		if c.told == goOn {
-			c.told = end // nobody but the task itself has ended its context
-		}
-		if res.Err != nil && c.told == end {
-			c.troubled().stopErr = res.Err
-		}
-		if c.failures > 0 {
-			c.troubled().pauses = at.Keep // the streak goes on after a stop of the group
-		}
+		c.stopped(at, res)
 		return
 	}
 
@@ -185,7 +168,21 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause
 	if decision == policy.Retry && pause == gaveUp {
 		decision = c.set.rules.Next(policy.Fatal, int(c.failures))
 	}
+	switch {
+	case decision != policy.Retry:
+		r.conclude(c, decision, res, now)
+	case c.told == goOn:
+		r.retry(c, res, pause, now)
+	}
+}
+
+// conclude does what is decided of a child that does not try again.
+func (r *run) conclude(c *child, decision policy.Decision, res *actor.Result, now instant) {
 	switch decision {
+	case policy.Repeat:
+		if c.told == goOn {
+			r.scheduleRepeat(c, res, now)
+		}
 	case policy.Complete:
 		c.result = events.Completed
 	case policy.GiveUp:
@@ -195,31 +192,36 @@ func (r *run) attemptEnded(c *child, at *actor.Attempt, res *actor.Result, pause
 		if c.told == goOn {
 			r.beginStop(&EscalatedError{Path: r.name(), Child: c.Path(), Err: actor.Contain(res.Err)}, r.ordered(), now)
 		}
-	case policy.Repeat:
-		if c.told == goOn {
-			r.scheduleRepeat(c, at, res, now)
-		}
-	case policy.Retry:
-		if c.told == goOn {
-			r.retry(c, res, pause, now)
-		}
+	}
+}
+
+// stopped takes note of an attempt that has done as it was told.
+func (c *child) stopped(at *actor.Attempt, res *actor.Result) {
+	if c.told == goOn {
+		c.told = end // nobody but the task itself has ended its context
+	}
+	if res.Err != nil && c.told == end {
+		c.troubled().stopErr = res.Err
+	}
+	if c.failures > 0 {
+		c.troubled().pauses = at.Keep // the streak goes on after a stop of the group
 	}
 }
 
 // scheduleRepeat sets when a task that succeeded runs again.
-func (r *run) scheduleRepeat(c *child, at *actor.Attempt, res *actor.Result, now time.Time) {
-	delay := policy.RepeatDelay(c.set.terms.Spec.Every, now.Sub(at.Began()))
+func (r *run) scheduleRepeat(c *child, res *actor.Result, now instant) {
+	delay := policy.RepeatDelay(c.set.spec.Every, res.Elapsed)
 	if delay == 0 {
 		return
 	}
 	c.troubled().next = after(now, delay)
-	if c.set.terms.Spec.Every > 0 {
+	if c.set.spec.Every > 0 {
 		r.tellRetry(c, res, delay, now)
 	}
 }
 
 // retry has a child that failed run again: alone, or with its group.
-func (r *run) retry(c *child, res *actor.Result, pause time.Duration, now time.Time) {
+func (r *run) retry(c *child, res *actor.Result, pause time.Duration, now instant) {
 	if r.stop != nil {
 		c.told, c.reason = end, events.ReasonShutdown
 		return
@@ -229,7 +231,7 @@ func (r *run) retry(c *child, res *actor.Result, pause time.Duration, now time.T
 		c.told = halt
 		return
 	}
-	if !r.cfg.Intensity.IsZero() && !r.window.Allow(r.cfg.Intensity, now) {
+	if r.limited && !r.allowed(now) {
 		c.result = events.Failed
 		r.exceeded(c, res.Err, now)
 		return
@@ -244,12 +246,15 @@ func (r *run) retry(c *child, res *actor.Result, pause time.Duration, now time.T
 	r.tellRetry(c, res, pause, now)
 }
 
+// allowed counts a restart against the intensity.
+func (r *run) allowed(now instant) bool { return r.window.Allow(r.cfg.Intensity, r.time(now)) }
+
 // alone says that a failure of c concerns only c. Before the first start is
 // over that holds for a child that has not been ready, whatever the strategy:
 // its elders do not have to suffer for it, and its younger siblings wait.
 // Otherwise it is a matter of whether the span has other members.
 func (r *run) alone(c *child) bool {
-	switch r.cfg.Strategy {
+	switch r.strategy {
 	case OneForOne:
 		return true
 	case RestForOne:
@@ -264,9 +269,9 @@ func (r *run) alone(c *child) bool {
 	return !r.started && !c.wasReady
 }
 
-func (r *run) exceeded(c *child, last error, now time.Time) {
+func (r *run) exceeded(c *child, last error, now instant) {
 	err := &IntensityError{
-		Path: r.name(), Child: c.Path(), Restarts: r.window.InUse(r.cfg.Intensity, now),
+		Path: r.name(), Child: c.Path(), Restarts: r.window.InUse(r.cfg.Intensity, r.time(now)),
 		Intensity: r.cfg.Intensity, Err: actor.Contain(last),
 	}
 	r.own.exceeded++

@@ -91,7 +91,7 @@ func (p *permits) inUse() (used, waiting, limit int) {
 
 // permitted reports whether the next attempt of c has the permits that it needs.
 func (r *run) permitted(c *child) bool {
-	return r.env.permits == nil || c.set.terms.Spec.NoPermit || r.takePermits(c)
+	return r.env.permits == nil || c.set.spec.NoPermit || r.takePermits(c)
 }
 
 // takePermits takes them as far as they are free, and reports whether that is all.
@@ -126,12 +126,15 @@ func (r *run) takePermits(c *child) bool {
 
 // releasePermit gives back what c holds.
 func (r *run) releasePermit(c *child) {
-	if r.env.permits != nil && c.trouble != nil && c.trouble.ticket.held != nil {
+	if r.env.permits != nil {
 		r.giveBack(c)
 	}
 }
 
 func (r *run) giveBack(c *child) {
+	if c.trouble == nil || c.trouble.ticket.held == nil {
+		return
+	}
 	t := &c.trouble.ticket
 	for p := r.env.permits; p != nil; p = p.up {
 		p.release()

@@ -80,18 +80,18 @@ func (s *Supervisor) StopReport() *StopReport {
 // report puts the log into the form for users. It calls their errors.
 func (l *stopLog) report() *StopReport {
 	r := &StopReport{
-		Path: l.path, Began: l.began, Took: l.took, Err: l.err, Error: text(l.err),
+		Path: l.path, Began: l.began.after(l.epoch), Took: l.took, Err: l.err, Error: text(l.err),
 		Stops: make([]StoppedTask, len(l.ends)), Omitted: l.omitted, Rejected: l.rejected,
 	}
 	for i := range l.ends {
-		r.Stops[i] = l.ends[i].task()
+		r.Stops[i] = l.ends[i].task(l.epoch)
 	}
 	return r
 }
 
-func (e *stopEnd) task() StoppedTask {
+func (e *stopEnd) task(epoch time.Time) StoppedTask {
 	t := StoppedTask{
-		Path: e.path, ID: e.id, Told: e.told, Took: e.took,
+		Path: e.path, ID: e.id, Told: e.told.after(epoch), Took: e.took,
 		Outcome: e.outcome.Kind, Reason: e.outcome.Reason,
 		Err: e.err, Error: text(e.err), StopErr: e.outcome.StopErr, StopError: text(e.outcome.StopErr),
 		Stuck: e.stuck(), Earlier: e.earlier,

@@ -34,32 +34,35 @@ type run struct {
 	// settings are those of the last spec, shared if the next is alike.
 	settings atomic.Pointer[settings]
 
-	// What a restart looks at stands together, so that it is fetched together.
 	began time.Time     // read only
 	wake  chan struct{} // pokes the conductor
 	cfg   *Config       // read only
-	env   env
 
-	door     Door     // read only
-	guard    Guard    // read only; nil without a keeper
-	provider Provider // the guard, if it is one
+	// What a restart looks at stands together from here on, so that it is fetched together.
+	env      env      // its last fields, that is
+	strategy Strategy // as in cfg
+	limited  bool     // cfg has an Intensity
 
 	mu sync.Mutex
-	// All below is guarded by mu.
-	rows     []row          // the slice itself is read only
-	group    *group         // a group restart under way, until its members have ended
-	stop     *stop          // the stop under way; it never goes away again
-	cancels  []cancel       // to be done after mu is released
-	announce bool           // to be ready, after mu is released
-	wanted   bool           // the conductor is to be poked, after mu is released
+	// All below is guarded by mu, but for the door and the guard.
+	rows     []row    // the slice itself is read only
+	group    *group   // a group restart under way, until its members have ended
+	stop     *stop    // the stop under way; it never goes away again
+	cancels  []cancel // to be done after mu is released
+	announce bool     // to be ready, after mu is released
+	wanted   bool     // the conductor is to be poked, after mu is released
+	halted   bool     // a member of the group has left its goroutine, see goOnHalting
+	vacant   bool     // a goroutine has nothing to do any more, and can be had by who comes in
+	started  bool     // the first start is over
+	again    bool     // it ended to make room for the next run
+	over     bool     // the stop is over
+	gone     []*child // of whom the guard is to be told, see admitNext
+
+	door     Door           // read only
+	guard    Guard          // read only; nil without a keeper
+	provider Provider       // the guard, if it is one
 	rejected int            // how many had waited at it when it was closed
-	gone     []*child       // of whom the guard is to be told, see admitNext
-	halted   bool           // a member of the group has left its goroutine, see goOnHalting
-	vacant   bool           // a goroutine has nothing to do any more, and can be had by who comes in
-	heir     *actor.Attempt // the one that has got it
-	started  bool           // the first start is over
-	again    bool           // it ended to make room for the next run
-	over     bool           // the stop is over
+	heir     *actor.Attempt // the one that has got the vacant goroutine
 	unready  *child         // started, and its younger siblings wait for it
 	window   policy.Window
 
@@ -67,24 +70,27 @@ type run struct {
 	families     map[*child]bool // those that are supervisors
 	first, last  *child          // start order
 	starting     *child          // next to look at in it; nil when all were started
-	readyBy      time.Time       // when unready has taken too long
+	readyBy      instant         // when unready has taken too long
 	lastPosition uint64
 	dynamic      int
 	alive        int   // children that have a goroutine
 	significant  int   // significant children that have not ended
 	shown        State // see noteState
-	since        time.Time
-	regroup      time.Time // since when a group restarts, until its members have started again
-	asked        time.Time // when the context of Run ended, with a lame-duck delay
-	lame         time.Time // when the lame-duck delay is over, unless the deadline is near
+	since        instant
+	regroup      instant // since when a group restarts, until its members have started again
+	asked        instant // when the context of Run ended, with a lame-duck delay
+	lame         instant // when the lame-duck delay is over, unless the deadline is near
 
 	watched []watched
-	dueAt   time.Time // when the first of the watched is due
+	dueAt   instant // when the first of the watched is due
 	zombies map[*actor.Attempt]zombie
 	left    []*actor.StuckError // by runs of supervisors below that are over
 	failed  []error             // of children, kept with EndWhenEmpty
 	own     familyTally
 	note    events.Event // see blank
+
+	lastTold instant   // what was told last, see wall
+	lastTime time.Time // and with which time
 }
 
 // env is what a tree shares, carried by the context.
@@ -107,12 +113,11 @@ type cancel struct {
 
 func newRun(s *Supervisor, ctx context.Context, subs []events.Subscriber) *run {
 	r := &run{
-		s: s, cfg: &s.cfg,
+		s: s, cfg: &s.cfg, strategy: s.cfg.Strategy, limited: !s.cfg.Intensity.IsZero(),
 		wake:  make(chan struct{}, 1),
 		names: make(map[string]*child, len(s.cfg.Children)),
-		shown: StateStarting, since: time.Now(),
+		shown: StateStarting, since: beginning, began: time.Now(),
 	}
-	r.began = r.since
 	r.env, _ = ctx.Value(envKey{}).(env)
 	if r.self = actor.Current(ctx); r.self != nil {
 		r.path = r.self.Actor().Path()
@@ -170,7 +175,7 @@ func (r *run) declare() {
 		c.declared = true
 		r.openRow(c, i)
 		r.link(c)
-		if c.set.terms.Spec.Significant {
+		if c.set.spec.Significant {
 			r.significant++
 		}
 	}
@@ -179,7 +184,7 @@ func (r *run) declare() {
 
 // newChild makes a child that is not linked yet. It needs no lock.
 func (r *run) newChild(spec *actor.Spec, set *settings) *child {
-	c := &child{run: r, set: set, generation: 1, state: StateStarting, since: r.instant(r.began)}
+	c := &child{run: r, set: set, generation: 1, state: StateStarting, since: beginning}
 	c.Init(c, r.path, r.env.tree, spec.Task, &set.terms, spec.Name)
 	return c
 }

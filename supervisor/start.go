@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"path"
-	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
@@ -13,21 +12,21 @@ import (
 // stepStart goes on with the start order: it launches what waits to be started,
 // each child after its elders are ready, and returns when the one it waits for
 // has taken too long.
-func (r *run) stepStart(now time.Time) (until time.Time) {
+func (r *run) stepStart(now instant) (until instant) {
 	for {
 		if c := r.unready; c != nil {
 			switch {
 			case r.elderDone(c):
 			case r.started:
-				return time.Time{} // its attempts keep the time
+				return 0 // its attempts keep the time
 			case c.state == StateFailed:
 				r.failStart(c, c.lastErr(), now)
-				return time.Time{}
-			case now.Before(r.readyBy):
+				return 0
+			case now < r.readyBy:
 				return r.readyBy
 			default:
-				r.failStart(c, &actor.NotReadyError{Path: c.Path(), Timeout: c.set.terms.Spec.StartTimeout, Err: c.lastErr()}, now)
-				return time.Time{}
+				r.failStart(c, &actor.NotReadyError{Path: c.Path(), Timeout: c.set.spec.StartTimeout, Err: c.lastErr()}, now)
+				return 0
 			}
 			r.unready = nil
 		}
@@ -36,7 +35,7 @@ func (r *run) stepStart(now time.Time) (until time.Time) {
 			r.allStarted(now, c == nil)
 		}
 		if c == nil {
-			return time.Time{}
+			return 0
 		}
 		r.starting = c.next
 		if !c.alive && !c.state.Ended() {
@@ -46,9 +45,9 @@ func (r *run) stepStart(now time.Time) (until time.Time) {
 }
 
 // launchInOrder launches a child for which its younger siblings wait.
-func (r *run) launchInOrder(c *child, now time.Time) {
-	if c.set.terms.Spec.AwaitReady && !c.set.terms.Spec.Optional {
-		r.unready, r.readyBy = c, after(now, c.set.terms.Spec.StartTimeout)
+func (r *run) launchInOrder(c *child, now instant) {
+	if c.set.spec.AwaitReady && !c.set.spec.Optional {
+		r.unready, r.readyBy = c, after(now, c.set.spec.StartTimeout)
 	}
 	r.launch(c, now)
 }
@@ -62,26 +61,26 @@ func (r *run) elderDone(c *child) bool {
 	return c.ready || c.state.Ended() || !c.linked
 }
 
-func (r *run) failStart(c *child, err error, now time.Time) {
+func (r *run) failStart(c *child, err error, now instant) {
 	r.beginStop(&StartError{Path: r.name(), Child: c.Path(), Err: actor.Contain(err)}, true, now)
 }
 
 // allStarted is called when the start order has been walked to the end of the
 // declared children, and to the end of all.
-func (r *run) allStarted(now time.Time, toEnd bool) {
+func (r *run) allStarted(now instant, toEnd bool) {
 	switch {
 	case !r.started:
 		r.started = true
-		r.tellSelf(events.SupervisorStarted, now, now.Sub(r.began), nil)
+		r.tellSelf(events.SupervisorStarted, now, now.elapsed(), nil)
 		r.announce = r.isSelf()
 		r.s.setUp(true)
 	case !toEnd:
 		return
-	case !r.regroup.IsZero():
-		r.tellSelf(events.GroupRestarted, now, now.Sub(r.regroup), nil)
+	case r.regroup != 0:
+		r.tellSelf(events.GroupRestarted, now, now.since(r.regroup), nil)
 	}
 	if toEnd {
-		r.regroup = time.Time{}
+		r.regroup = 0
 	}
 }
 
@@ -105,7 +104,7 @@ func (s *Supervisor) Start(ctx context.Context, spec actor.Spec) (*actor.Handle,
 	if err := r.admit(spec.Name, 1); err != nil {
 		return nil, err
 	}
-	r.add(c, time.Now())
+	r.add(c, r.now())
 	return &c.Handle, nil
 }
 
@@ -141,7 +140,7 @@ func (s *Supervisor) StartAll(ctx context.Context, specs ...actor.Spec) ([]*acto
 			return nil, err
 		}
 	}
-	now := time.Now()
+	now := r.now()
 	handles := make([]*actor.Handle, len(specs))
 	for i, c := range children {
 		r.add(c, now)
@@ -168,7 +167,7 @@ func (r *run) admit(name string, n int) error {
 	switch {
 	case r.over:
 		return refuse(ErrNotRunning)
-	case r.stop != nil || !r.lame.IsZero():
+	case r.stop != nil || r.lame != 0:
 		return refuse(ErrStopping)
 	}
 	if c := r.names[name]; c != nil {
@@ -185,16 +184,16 @@ func (r *run) admit(name string, n int) error {
 
 // add links a new child and starts it, or leaves it to the conductor when the
 // family's order says that others come first.
-func (r *run) add(c *child, now time.Time) {
+func (r *run) add(c *child, now instant) {
 	r.link(c)
-	if c.set.terms.Spec.Significant {
+	if c.set.spec.Significant {
 		r.significant++
 	}
 	r.begin(c, now)
 }
 
 // begin starts a linked child that has no goroutine.
-func (r *run) begin(c *child, now time.Time) {
+func (r *run) begin(c *child, now instant) {
 	if r.ordered() && (!r.started || r.group != nil || r.starting != nil || r.unready != nil) {
 		c.enterState(StateStarting, now)
 		r.tellAdded(c, now)

@@ -18,16 +18,36 @@ type stop struct {
 	cursor   *child
 	toldAll  bool
 	patient  bool // as run.patient when the conductor looked last
-	began    time.Time
-	hurry    time.Time // from here on order is given up
-	deadline time.Time
+	began    instant
+	hurry    instant // from here on order is given up
+	deadline instant
 	stuck    []*actor.StuckError
 	log      stopLog
 }
 
+// deadline returns when a stop that begins at now has to be over. One that makes
+// room for the next run of the same supervisor waits as long as it takes, unless
+// its Config says otherwise: there shall be no second incarnation of a task
+// beside a live one.
+func (r *run) deadline(now instant, again bool) instant {
+	var by instant
+	if w := r.s.wish.Load(); w != nil {
+		by = r.instant(w.by)
+	}
+	switch own := r.cfg.StopTimeout; {
+	case own != 0:
+		return within(by, after(now, own))
+	case by != 0:
+		return by
+	case again:
+		return after(now, policy.Forever)
+	}
+	return after(now, policy.DefaultStopTimeout)
+}
+
 // share is until when the stop of one child may take: a task that is stopped while
 // others still wait for their turn leaves them the last tenth of the time.
-func (s *stop) share() time.Time {
+func (s *stop) share() instant {
 	if s.toldAll {
 		return s.deadline
 	}
@@ -71,24 +91,24 @@ const maxLeft = 1000
 
 // beginStop ends the run: the conductor stops the children and Run returns err.
 // Only the first call has an effect.
-func (r *run) beginStop(err error, ordered bool, now time.Time) {
+func (r *run) beginStop(err error, ordered bool, now instant) {
 	if r.stop != nil {
 		return
 	}
 	asked := now
-	if !r.asked.IsZero() {
+	if r.asked != 0 {
 		asked = r.asked
 	}
-	deadline := r.s.deadline(asked, r.again)
+	deadline := r.deadline(asked, r.again)
 	r.stop = &stop{
 		err: err, ordered: ordered, cursor: r.last, patient: r.patient(),
-		began: now, deadline: deadline, hurry: deadline.Add(-deadline.Sub(now) / 10),
+		began: now, deadline: deadline, hurry: deadline - (deadline-now)/10,
 	}
 	r.group, r.starting, r.unready = nil, nil, nil
-	if r.lame.IsZero() {
+	if r.lame == 0 {
 		r.closeDoor()
 	}
-	if r.lame.IsZero() || err != nil {
+	if r.lame == 0 || err != nil {
 		r.tellSelf(events.SupervisorStopping, now, 0, err)
 	}
 	r.poke()
@@ -96,10 +116,10 @@ func (r *run) beginStop(err error, ordered bool, now time.Time) {
 
 // stepStop goes on with the stop and returns when to look again, and whether
 // it is over.
-func (r *run) stepStop(now time.Time) (until time.Time, over bool) {
+func (r *run) stepStop(now instant) (until instant, over bool) {
 	s := r.stop
 	r.keepDeadline(now)
-	if !s.ordered || !now.Before(s.hurry) {
+	if !s.ordered || now >= s.hurry {
 		r.stopAll(now)
 	} else {
 		until = s.hurry
@@ -118,11 +138,11 @@ func (r *run) stepStop(now time.Time) (until time.Time, over bool) {
 	}
 	r.stopAll(now)
 	r.over = true
-	return time.Time{}, true
+	return 0, true
 }
 
 // stopAll tells every child that has not been told, at once.
-func (r *run) stopAll(now time.Time) {
+func (r *run) stopAll(now instant) {
 	if r.stop.toldAll {
 		return
 	}
@@ -135,11 +155,11 @@ func (r *run) stopAll(now time.Time) {
 }
 
 // tellToEnd has a child end for good. One without a goroutine ends here.
-func (r *run) tellToEnd(c *child, why events.Reason, now time.Time) {
+func (r *run) tellToEnd(c *child, why events.Reason, now instant) {
 	switch {
 	case c.state.Ended():
 	case !c.alive:
-		c.told, c.reason, c.toldAt = end, why, r.instant(now)
+		c.told, c.reason, c.toldAt = end, why, now
 		r.finish(c, events.Stopped, nil, now)
 	case c.told == end && r.stop != nil && c.attempt != nil:
 		r.hasten(c, false, now)
@@ -151,12 +171,12 @@ func (r *run) tellToEnd(c *child, why events.Reason, now time.Time) {
 // hasten gives a child that is being stopped already the deadline of the whole
 // stop, if that is earlier. One that has been waited for gets its grace once more, when
 // that patience is over.
-func (r *run) hasten(c *child, impatient bool, now time.Time) {
+func (r *run) hasten(c *child, impatient bool, now instant) {
 	by := r.stop.share()
-	if impatient && c.set.terms.Spec.Grace != policy.Forever {
-		by = within(by, after(now, c.set.terms.Spec.Grace))
+	if impatient && c.set.spec.Grace != policy.Forever {
+		by = within(by, after(now, c.set.spec.Grace))
 	}
-	if c.due == 0 || by.Before(r.time(c.due)) {
+	if c.due == 0 || by < c.due {
 		r.expect(c, by, now)
 	}
 }
@@ -193,13 +213,13 @@ func (r *run) patient() bool {
 
 // keepDeadline brings the deadline forward when the parent has done so after
 // the stop began, and tells those below when it is not to run again after all.
-func (r *run) keepDeadline(now time.Time) {
+func (r *run) keepDeadline(now instant) {
 	s := r.stop
-	by := r.s.deadline(now, r.again)
+	by := r.deadline(now, r.again)
 	impatient := s.patient && !r.patient()
 	switch {
-	case by.Before(s.deadline):
-		s.deadline, s.hurry = by, by.Add(-max(by.Sub(now), 0)/10)
+	case by < s.deadline:
+		s.deadline, s.hurry = by, by-max(by-now, 0)/10
 	case !impatient:
 		return
 	}
@@ -220,25 +240,25 @@ func (r *run) result() error {
 
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := time.Now()
+	now := r.now()
 	r.closeLog(left, now)
 	stuck := append(left, r.stop.stuck...)
 	for _, z := range r.zombies {
 		e := *z.stuck
-		e.For = now.Sub(z.toldAt)
+		e.For = now.since(z.toldAt)
 		stuck = append(stuck, &e)
 	}
 	err := r.stop.err
 	if len(stuck) > 0 {
 		slices.SortFunc(stuck, func(a, b *actor.StuckError) int { return strings.Compare(a.Path, b.Path) })
-		left := &StopError{Path: r.name(), Took: now.Sub(r.stop.began), Stuck: stuck}
+		left := &StopError{Path: r.name(), Took: now.since(r.stop.began), Stuck: stuck}
 		if err == nil {
 			err = left
 		} else {
 			err = errors.Join(err, left)
 		}
 	}
-	r.tellSelf(events.SupervisorStopped, now, now.Sub(r.stop.began), err)
+	r.tellSelf(events.SupervisorStopped, now, now.since(r.stop.began), err)
 	return err
 }
 

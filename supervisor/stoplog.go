@@ -26,7 +26,8 @@ type stopLog struct {
 	path     string
 	id       events.ID // of the task that the run was, 0 at a root
 	attempt  int       // of that task
-	began    time.Time
+	epoch    time.Time // when the run began, by the wall clock at its end
+	began    instant   // of the run, as all in it
 	took     time.Duration
 	err      error // why the run ended by itself
 	ends     []stopEnd
@@ -39,7 +40,7 @@ type stopLog struct {
 type stopEnd struct {
 	path    string
 	id      events.ID
-	told    time.Time
+	told    instant
 	took    time.Duration
 	err     error // as StoppedTask.Err
 	outcome *actor.Outcome
@@ -89,11 +90,7 @@ func (r *run) logEnd(c *child, o *actor.Outcome) {
 }
 
 func (l *stopLog) add(c *child, o *actor.Outcome, took time.Duration, err error, below *stopLog) {
-	e := stopEnd{path: c.Path(), id: c.ID(), took: took, err: err, outcome: o, below: below}
-	if c.toldAt != 0 {
-		e.told = c.run.time(c.toldAt)
-	}
-	l.ends = append(l.ends, e)
+	l.ends = append(l.ends, stopEnd{path: c.Path(), id: c.ID(), told: c.toldAt, took: took, err: err, outcome: o, below: below})
 }
 
 // failureOf is the last error of a child that failed, be it that only the stop kept it
@@ -117,7 +114,7 @@ func (s *stop) logOf(c *child, o *actor.Outcome) *stopLog {
 	if log == nil || log.id != c.ID() || log.attempt != int(c.attempts) {
 		return nil
 	}
-	if o.Kind == events.Stopped && c.toldAt != 0 && log.began.Add(log.took).Before(s.began) {
+	if o.Kind == events.Stopped && c.toldAt != 0 && log.began.after(log.epoch).Add(log.took).Before(c.run.time(s.began)) {
 		return nil
 	}
 	return log
@@ -126,10 +123,10 @@ func (s *stop) logOf(c *child, o *actor.Outcome) *stopLog {
 // closeLog ends the log of the stop, for StopReport and for the parent. The tasks left
 // are those that runs below had abandoned before the stop began and that have still
 // not returned.
-func (r *run) closeLog(left []*actor.StuckError, now time.Time) {
+func (r *run) closeLog(left []*actor.StuckError, now instant) {
 	log := r.stop.log // a copy: the stop knows children, and they know the run
 	log.path, log.err = r.name(), r.stop.err
-	log.began, log.took = r.stop.began, now.Sub(r.stop.began)
+	log.epoch, log.began, log.took = r.epoch(), r.stop.began, now.since(r.stop.began)
 	log.rejected = r.rejected
 	if r.isSelf() {
 		log.id, log.attempt = r.self.Actor().ID(), r.self.Number()
@@ -140,7 +137,7 @@ func (r *run) closeLog(left []*actor.StuckError, now time.Time) {
 
 // earlier returns the tasks that were abandoned before the stop began and have not
 // returned.
-func (r *run) earlier(left []*actor.StuckError, now time.Time) (ends []stopEnd) {
+func (r *run) earlier(left []*actor.StuckError, now instant) (ends []stopEnd) {
 	was := func(stuck *actor.StuckError, took time.Duration) stopEnd {
 		o := &actor.Outcome{Kind: events.Abandoned, Err: stuck}
 		return stopEnd{path: stuck.Path, took: took, outcome: o, earlier: true}
@@ -153,7 +150,7 @@ func (r *run) earlier(left []*actor.StuckError, now time.Time) (ends []stopEnd) 
 	}
 	for at, z := range r.zombies {
 		if !ours[z.stuck] {
-			e := was(z.stuck, now.Sub(z.toldAt))
+			e := was(z.stuck, now.since(z.toldAt))
 			e.id, e.told = at.Actor().ID(), z.toldAt
 			ends = append(ends, e)
 		}

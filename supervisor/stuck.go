@@ -16,31 +16,31 @@ type watched struct {
 }
 
 // watch has the conductor look at c when it is due.
-func (r *run) watch(c *child, due, now time.Time) {
+func (r *run) watch(c *child, due, now instant) {
 	fresh := c.due == 0
-	c.due = r.instant(due)
+	c.due = due
 	if fresh {
 		r.watched = append(r.watched, watched{c, c.attempt})
 		if len(r.watched) > 2*r.alive+64 {
 			r.sweep(now)
 		}
 	}
-	if r.dueAt.IsZero() || due.Before(r.dueAt) {
+	if r.dueAt == 0 || due < r.dueAt {
 		r.dueAt = due
 		r.poke()
 	}
 }
 
 // sweep drops those that have returned and returns those that are due.
-func (r *run) sweep(now time.Time) (late []watched) {
+func (r *run) sweep(now instant) (late []watched) {
 	kept := r.watched[:0]
-	r.dueAt = time.Time{}
+	r.dueAt = 0
 	for _, w := range r.watched {
 		if w.c.attempt != w.attempt {
 			continue
 		}
 		kept = append(kept, w)
-		if due := r.time(w.c.due); now.Before(due) {
+		if due := w.c.due; now < due {
 			r.dueAt = within(r.dueAt, due)
 		} else {
 			late = append(late, w)
@@ -53,8 +53,8 @@ func (r *run) sweep(now time.Time) (late []watched) {
 }
 
 // overdueNow returns the attempts that have outlived their grace.
-func (r *run) overdueNow(now time.Time) []watched {
-	if r.dueAt.IsZero() || now.Before(r.dueAt) {
+func (r *run) overdueNow(now instant) []watched {
+	if r.dueAt == 0 || now < r.dueAt {
 		return nil
 	}
 	late := slices.DeleteFunc(r.sweep(now), func(w watched) bool { return r.windingUp(w.c, now) })
@@ -70,7 +70,7 @@ func (r *run) lookAfter(late []watched) {
 
 	r.mu.Lock()
 	defer r.unlock()
-	now := time.Now()
+	now := r.now()
 	for _, w := range late {
 		if w.c.attempt == w.attempt {
 			r.overdue(w.c, byLabel[w.c.LabelOf(w.attempt.Generation())], now)
@@ -89,11 +89,11 @@ func profile() map[string][]actor.Goroutine {
 }
 
 // overdue rules on an attempt that outlived its grace.
-func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
+func (r *run) overdue(c *child, where []actor.Goroutine, now instant) {
 	t := c.troubled().late()
 	stuck := &actor.StuckError{
 		Path: c.Path(), Attempt: c.attempt.Number(), Generation: c.attempt.Generation(),
-		For: now.Sub(r.time(c.toldAt)), Goroutines: where,
+		For: now.since(c.toldAt), Goroutines: where,
 	}
 	if t.stuck++; t.stuck == 1 {
 		c.row().stuck++
@@ -114,23 +114,23 @@ func (r *run) overdue(c *child, where []actor.Goroutine, now time.Time) {
 		if c.state != StateStuck {
 			c.enterState(StateStuck, now)
 		}
-		t.patience = min(max(2*t.patience, c.set.terms.Spec.Grace, minPatience), max(maxPatience, c.set.terms.Spec.Grace))
+		t.patience = min(max(2*t.patience, c.set.spec.Grace, minPatience), max(maxPatience, c.set.spec.Grace))
 		due := after(now, t.patience)
 		if r.stop != nil {
 			due = within(due, r.stop.deadline)
 		}
-		c.due = r.instant(due)
+		c.due = due
 	}
 }
 
 // windingUp says that a late child is a supervisor that still stops what is
 // below, and gives it more time.
-func (r *run) windingUp(c *child, now time.Time) bool {
+func (r *run) windingUp(c *child, now instant) bool {
 	if c.set.head == nil || c.below() == nil || c.troubled().late().extended == 10 {
 		return false
 	}
 	c.trouble.overdue.extended++
-	c.due = r.instant(now.Add(familySlack))
+	c.due = after(now, familySlack)
 	return true
 }
 
@@ -142,9 +142,9 @@ const (
 )
 
 // onStuck is what the spec says, applied to the situation.
-func (r *run) onStuck(c *child, now time.Time) policy.OnStuck {
-	choice := c.set.terms.Spec.OnStuck
-	if r.stop != nil && !now.Before(r.stop.deadline) {
+func (r *run) onStuck(c *child, now instant) policy.OnStuck {
+	choice := c.set.spec.OnStuck
+	if r.stop != nil && now >= r.stop.deadline {
 		return policy.StuckAbandon // a stop ends in bounded time
 	}
 	switch {
@@ -161,17 +161,17 @@ func (r *run) onStuck(c *child, now time.Time) policy.OnStuck {
 // zombie is an attempt that was abandoned and has not returned.
 type zombie struct {
 	stuck  *actor.StuckError
-	toldAt time.Time
+	toldAt instant
 }
 
 // abandon gives up the attempt: it gives back its permit, and its name if it
 // was to end. Whatever it still does changes nothing; its late return is told.
-func (r *run) abandon(c *child, stuck *actor.StuckError, now time.Time) {
+func (r *run) abandon(c *child, stuck *actor.StuckError, now instant) {
 	lost, t := c.attempt, c.trouble
 	if r.zombies == nil {
 		r.zombies = map[*actor.Attempt]zombie{}
 	}
-	r.zombies[lost] = zombie{stuck, r.time(c.toldAt)}
+	r.zombies[lost] = zombie{stuck, c.toldAt}
 	c.row().abandoned++
 	if r.wants(events.TaskAbandoned) {
 		e := c.event(events.TaskAbandoned, now)
@@ -200,7 +200,7 @@ func (r *run) abandon(c *child, stuck *actor.StuckError, now time.Time) {
 	}
 	c.attempt = lost.StandIn()
 	c.attempt.Keep = t.pauses
-	c.Resume(c.attempt, lost.Lost(stuck, now), int(c.generation))
+	c.Resume(c.attempt, lost.Lost(stuck, now.elapsed()-lost.Began()), int(c.generation))
 }
 
 // Overdue is called when an attempt has run into its timeout or stalled.
@@ -209,6 +209,6 @@ func (c *child) Overdue(a *actor.Attempt, why events.Reason) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if c.attempt == a && c.told == goOn && !c.again {
-		r.awaitReturn(c, why, time.Now())
+		r.awaitReturn(c, why, r.now())
 	}
 }

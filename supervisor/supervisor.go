@@ -102,7 +102,7 @@ func (s *Supervisor) run(ctx context.Context, subs []events.Subscriber) error {
 	defer r.drain()
 	if err := r.subscribe(subs); err != nil {
 		r.mu.Lock()
-		r.beginStop(err, false, time.Now())
+		r.beginStop(err, false, r.now())
 		r.unlock()
 	}
 	return r.conduct(ctx)
@@ -203,40 +203,6 @@ func (s *Supervisor) treeNumber() uint64 {
 // stopTimeout is how long a stop may take when nobody above says less.
 func (s *Supervisor) stopTimeout() time.Duration {
 	return cmp.Or(s.cfg.StopTimeout, policy.DefaultStopTimeout)
-}
-
-// deadline returns when a stop that begins at now has to be over. One that makes
-// room for the next run of the same supervisor waits as long as it takes, unless
-// its Config says otherwise: there shall be no second incarnation of a task
-// beside a live one.
-func (s *Supervisor) deadline(now time.Time, again bool) time.Time {
-	var by time.Time
-	if w := s.wish.Load(); w != nil {
-		by = w.by
-	}
-	switch own := s.cfg.StopTimeout; {
-	case own != 0:
-		return within(by, after(now, own))
-	case !by.IsZero():
-		return by
-	case again:
-		return after(now, policy.Forever)
-	}
-	return after(now, policy.DefaultStopTimeout)
-}
-
-// after is now.Add(d) for a d that may be Forever: a century is enough.
-func after(now time.Time, d time.Duration) time.Time {
-	const century = 100 * 365 * 24 * time.Hour
-	return now.Add(min(d, century))
-}
-
-// within is min for times, where the zero time is no bound.
-func within(a, b time.Time) time.Time {
-	if a.IsZero() || (!b.IsZero() && b.Before(a)) {
-		return b
-	}
-	return a
 }
 
 func nothing(context.Context) error { return nil }

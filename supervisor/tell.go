@@ -21,52 +21,60 @@ func (r *run) blank() *events.Event {
 	return &r.note
 }
 
-func (r *run) tellAdded(c *child, now time.Time) {
+func (r *run) tellAdded(c *child, now instant) {
 	if !c.added {
-		c.added, c.born = true, r.instant(now)
+		c.added, c.born = true, now
 		c.row().added++
 		r.tell(c, events.TaskAdded, now)
 	}
 }
 
-// tell publishes an event that says no more than whom it is about.
-func (r *run) tell(c *child, k events.Kind, now time.Time) {
-	if r.wants(k) {
+// tell publishes an event that says no more than whom it is about. Without a bus nothing
+// is called, here and in what tells of restarts.
+func (r *run) tell(c *child, k events.Kind, now instant) {
+	if r.env.bus != nil {
 		r.publish(c, k, now)
 	}
 }
 
-func (r *run) publish(c *child, k events.Kind, now time.Time) {
-	r.env.bus.Send(c.event(k, now))
-}
-
-func (r *run) tellAttemptEnded(c *child, at *actor.Attempt, res *actor.Result) {
-	c.row().exits[res.Exit]++
-	if r.wants(events.AttemptEnded) {
-		r.publishAttemptEnded(c, at, res)
+func (r *run) publish(c *child, k events.Kind, now instant) {
+	if r.wants(k) {
+		r.env.bus.Send(c.event(k, now))
 	}
 }
 
-func (r *run) publishAttemptEnded(c *child, at *actor.Attempt, res *actor.Result) {
-	e := c.event(events.AttemptEnded, res.Ended)
+func (r *run) tellAttemptEnded(c *child, at *actor.Attempt, res *actor.Result, now instant) {
+	if r.env.bus != nil {
+		r.publishAttemptEnded(c, at, res, now)
+	}
+}
+
+func (r *run) publishAttemptEnded(c *child, at *actor.Attempt, res *actor.Result, now instant) {
+	if !r.wants(events.AttemptEnded) {
+		return
+	}
+	e := c.event(events.AttemptEnded, now)
 	e.Exit, e.Err = res.Exit, res.Err
-	e.Elapsed, e.Generation = res.Ended.Sub(at.Began()), at.Generation()
+	e.Elapsed, e.Generation = res.Elapsed, at.Generation()
 	r.env.bus.Send(e)
 }
 
-func (r *run) tellRetry(c *child, res *actor.Result, delay time.Duration, now time.Time) {
-	if r.wants(events.RetryScheduled) {
+func (r *run) tellRetry(c *child, res *actor.Result, delay time.Duration, now instant) {
+	if r.env.bus != nil {
 		r.publishRetry(c, res, delay, now)
 	}
 }
 
-func (r *run) publishRetry(c *child, res *actor.Result, delay time.Duration, now time.Time) {
+func (r *run) publishRetry(c *child, res *actor.Result, delay time.Duration, now instant) {
+	if !r.wants(events.RetryScheduled) {
+		return
+	}
 	e := c.event(events.RetryScheduled, now)
 	e.Exit, e.Err, e.Delay, e.Count = res.Exit, res.Err, delay, uint64(c.failures)
 	r.env.bus.Send(e)
 }
 
-func (r *run) tellStopping(c *child, now time.Time) {
+func (r *run) tellStopping(c *child, now instant) {
 	if !r.wants(events.TaskStopping) {
 		return
 	}
@@ -76,7 +84,7 @@ func (r *run) tellStopping(c *child, now time.Time) {
 }
 
 // tellFinished is silent about a declared child that was never begun.
-func (r *run) tellFinished(c *child, o *actor.Outcome, now time.Time) {
+func (r *run) tellFinished(c *child, o *actor.Outcome, now instant) {
 	if !c.added {
 		return
 	}
@@ -86,10 +94,10 @@ func (r *run) tellFinished(c *child, o *actor.Outcome, now time.Time) {
 	}
 }
 
-func (r *run) publishFinished(c *child, o *actor.Outcome, now time.Time) {
+func (r *run) publishFinished(c *child, o *actor.Outcome, now instant) {
 	e := c.event(events.TaskFinished, now)
 	e.Outcome, e.Reason, e.Err = o.Kind, o.Reason, o.Err
-	e.Elapsed = now.Sub(r.time(c.born))
+	e.Elapsed = now.since(c.born)
 	if o.StopErr != nil {
 		e.Err = o.StopErr
 	}
@@ -97,7 +105,7 @@ func (r *run) publishFinished(c *child, o *actor.Outcome, now time.Time) {
 }
 
 // tellGroup tells of a group restart.
-func (r *run) tellGroup(err error, delay time.Duration, now time.Time) {
+func (r *run) tellGroup(err error, delay time.Duration, now instant) {
 	r.own.groups++
 	if !r.wants(events.GroupRestarting) {
 		return
@@ -108,7 +116,7 @@ func (r *run) tellGroup(err error, delay time.Duration, now time.Time) {
 }
 
 // tellSelf tells of the supervisor itself.
-func (r *run) tellSelf(k events.Kind, now time.Time, elapsed time.Duration, err error) {
+func (r *run) tellSelf(k events.Kind, now instant, elapsed time.Duration, err error) {
 	if !r.wants(k) {
 		return
 	}
@@ -118,9 +126,9 @@ func (r *run) tellSelf(k events.Kind, now time.Time, elapsed time.Duration, err 
 }
 
 // event begins an event about the supervisor.
-func (r *run) event(k events.Kind, now time.Time) *events.Event {
+func (r *run) event(k events.Kind, now instant) *events.Event {
 	e := r.blank()
-	e.Kind, e.At, e.Path, e.Pattern = k, now, r.name(), r.patternName()
+	e.Kind, e.At, e.Path, e.Pattern = k, r.wall(now), r.name(), r.patternName()
 	if r.self != nil {
 		e.ID = r.self.Actor().ID()
 	}
@@ -133,9 +141,9 @@ func (r *run) cameLate(c *child, last *actor.Attempt, res *actor.Result) {
 	if !r.wants(events.TaskReturned) {
 		return
 	}
-	e := c.event(events.TaskReturned, res.Ended)
+	e := c.event(events.TaskReturned, endOf(last, res))
 	e.Attempt, e.Generation = last.Number(), last.Generation()
-	e.Exit, e.Err, e.Elapsed = res.Exit, returned(res.Err), res.Ended.Sub(last.Began())
+	e.Exit, e.Err, e.Elapsed = res.Exit, returned(res.Err), res.Elapsed
 	r.env.bus.Send(e)
 }
 

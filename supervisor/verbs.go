@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"context"
-	"time"
 
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/events"
@@ -64,7 +63,7 @@ const (
 func (r *run) endByHand(c *child, why events.Reason) found {
 	r.mu.Lock()
 	defer r.unlock()
-	now := time.Now()
+	now := r.now()
 	if !c.linked {
 		return gone
 	}
@@ -97,7 +96,7 @@ func leftBehind(c *child, o *actor.Outcome) error {
 // nothing is done.
 func (s *Supervisor) Restart(ctx context.Context, address string) (*actor.Handle, error) {
 	var c *child
-	var begun chan struct{}
+	var begun <-chan struct{}
 	for begun == nil {
 		found, err := s.find(ctx, "restart", address)
 		if err != nil {
@@ -123,30 +122,27 @@ func (s *Supervisor) Restart(ctx context.Context, address string) (*actor.Handle
 
 // restart sets a restart going; begun is closed when the attempt has begun, or
 // when there will be none. It is nil when c has been replaced or forgotten.
-func (r *run) restart(c *child) (life *child, begun chan struct{}, err error) {
+func (r *run) restart(c *child) (life *child, begun <-chan struct{}, err error) {
 	r.mu.Lock()
 	defer r.unlock()
-	now := time.Now()
-	begun = make(chan struct{})
+	now := r.now()
 	switch {
-	case r.stop != nil || !r.lame.IsZero() || (c.told == end && !c.state.Ended()):
+	case r.stop != nil || r.lame != 0 || (c.told == end && !c.state.Ended()):
 		return nil, nil, &ChildError{Act: "restart", Path: c.Path(), Err: ErrStopping}
 	case !c.linked:
 		return nil, nil, nil
 	case c.state.Ended():
 		c = r.renew(c, now)
-		t := c.troubled()
-		t.waiters = append(t.waiters, begun)
+		begun = c.begun()
 		r.begin(c, now)
 		return c, begun, nil
 	}
-	t := c.troubled()
-	t.waiters = append(t.waiters, begun)
+	begun = c.begun()
 	switch {
 	case c.told == halt || !c.alive: // its group, or the start order, will start it
 		if r.group != nil {
 			r.group.pause = 0
-			if !r.group.at.IsZero() {
+			if r.group.at != 0 {
 				r.group.at = now
 			}
 			r.poke()
@@ -158,7 +154,7 @@ func (r *run) restart(c *child) (life *child, begun chan struct{}, err error) {
 		}
 	default:
 		c.again = true
-		t.next = time.Time{}
+		c.trouble.next = 0
 		c.rouse()
 	}
 	return c, begun, nil

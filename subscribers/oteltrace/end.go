@@ -26,11 +26,12 @@ const (
 	exceptionStack   = attribute.Key("exception.stacktrace")
 )
 
-// end tells the span how the attempt has ended, and ends it.
-func end(span trace.Span, began time.Time, res actor.Result) {
+// end tells the span of an attempt how that has ended, and ends it. Waited is how old the
+// attempt was when the span began.
+func end(span trace.Span, began time.Time, waited time.Duration, res actor.Result) {
 	// As long after its beginning as it took, also if the wall clock was set meanwhile.
-	ended := began.Add(res.Ended.Sub(began))
-	if res.Ended.IsZero() {
+	ended := began.Add(max(res.Elapsed-waited, 0))
+	if res.Elapsed == 0 { // nobody has said
 		ended = time.Now()
 	}
 	defer span.End(trace.WithTimestamp(ended)) // whatever the user's error does

@@ -18,6 +18,7 @@ import (
 	"github.com/taskvisor/taskvisor/actor"
 	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/subscribers/oteltrace"
+	"github.com/taskvisor/taskvisor/supervisor"
 )
 
 // ended returns the span of one attempt with that result.
@@ -47,7 +48,7 @@ func (mean) As(any) bool   { panic("nothing else") }
 func TestEveryExitHasItsStatus(t *testing.T) {
 	for exit := range policy.Stopped + 2 {
 		t.Run(exit.String(), func(t *testing.T) {
-			s := ended(t, actor.Result{Exit: exit, Err: errRefused, Ended: time.Now()})
+			s := ended(t, actor.Result{Exit: exit, Err: errRefused, Elapsed: time.Nanosecond})
 			want, said := codes.Unset, ""
 			if exit.IsFailure() {
 				want, said = codes.Error, "connection refused"
@@ -79,7 +80,7 @@ func TestWhatIsSaidAboutAnError(t *testing.T) {
 		{"text that is not UTF-8", "*errors.errorString", "a\uFFFDb", errors.New("a\xffb")},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
-			s := ended(t, actor.Result{Exit: policy.Failed, Err: row.err, Ended: time.Now()})
+			s := ended(t, actor.Result{Exit: policy.Failed, Err: row.err, Elapsed: time.Nanosecond})
 			if len(s.Events) != 1 || s.Events[0].Name != "exception" {
 				t.Fatalf("events %v", s.Events)
 			}
@@ -173,16 +174,36 @@ func TestTheStackIsThatOfTheGoroutineThatFailed(t *testing.T) {
 }
 
 func TestAPanicOfATaskThatWasToldToStopIsRecordedAndNoError(t *testing.T) {
-	s := ended(t, actor.Result{Exit: policy.Stopped, Err: &actor.PanicError{Value: "boom", Stack: []byte("main.work(")}, Ended: time.Now()})
+	s := ended(t, actor.Result{Exit: policy.Stopped, Err: &actor.PanicError{Value: "boom", Stack: []byte("main.work(")}, Elapsed: time.Nanosecond})
 	equal(t, "status", s.Status.Code, codes.Unset)
 	equal(t, "stack", value(s.Events[0].Attributes, "exception.stacktrace"), "main.work(")
 }
 
 func TestASpanIsAsLongAsTheAttemptTook(t *testing.T) {
-	began := time.Now()
-	s := ended(t, actor.Result{Exit: policy.Failed, Err: errRefused, Ended: began.Add(time.Hour)})
+	s := ended(t, actor.Result{Exit: policy.Failed, Err: errRefused, Elapsed: time.Hour})
 	if took := s.EndTime.Sub(s.StartTime); took <= 59*time.Minute || took > time.Hour {
 		t.Errorf("it took %v", took)
 	}
 	equal(t, "time of the exception", s.Events[0].Time, s.EndTime)
+}
+
+func TestASpanBeginsWhenItIsItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab()
+		waits := func(context.Context, actor.Info) (context.Context, func(actor.Result)) {
+			time.Sleep(time.Minute)
+			return nil, nil
+		}
+		began := time.Now()
+		app := supervisor.New(supervisor.Config{
+			Name: "app", EndWhenEmpty: true, Around: []actor.Around{waits, l.Around},
+			Children: []actor.Spec{{Name: "a", Task: in(3*time.Second, nil)}},
+		})
+		if err := app.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s := l.spans()[0]
+		equal(t, "begins after", s.StartTime.Sub(began), time.Minute)
+		equal(t, "takes", s.EndTime.Sub(s.StartTime), 3*time.Second)
+	})
 }

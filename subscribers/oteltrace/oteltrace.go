@@ -154,7 +154,7 @@ func (t *Tracer) Around(ctx context.Context, at actor.Info) (values context.Cont
 		return nil, nil // a supervisor above has the same tracer
 	}
 
-	began := time.Now()
+	began, waited := time.Now(), waited(ctx)
 	traced, span := t.open().Start(ctx, "run "+subjectOf(at), t.options(at, began, before, outer)...)
 	if !span.IsRecording() {
 		return traced, nil // which keeps what is below unsampled
@@ -166,8 +166,16 @@ func (t *Tracer) Around(ctx context.Context, at actor.Info) (values context.Cont
 	return traced, func(res actor.Result) {
 		defer guard("end")
 		t.before.put(at.ID, here)
-		end(span, began, res)
+		end(span, began, waited, res)
 	}
+}
+
+// waited returns how old the attempt of ctx is already.
+func waited(ctx context.Context) time.Duration {
+	if a := actor.Current(ctx); a != nil {
+		return a.Age()
+	}
+	return 0
 }
 
 // subjectOf is what is run, of which there is one of few.
