@@ -63,8 +63,9 @@ func (g *gate) Next() {
 	if g.closed.Load() {
 		return
 	}
-	for {
-		c := g.claim()
+	for more := true; more; {
+		var c *claim
+		c, more = g.claim()
 		if c == nil || !g.enter(c) {
 			return
 		}
@@ -72,19 +73,20 @@ func (g *gate) Next() {
 }
 
 // Provide claims the next job for who has left.
-func (g *gate) Provide() (k supervisor.Candidate, ok bool) {
+func (g *gate) Provide() (k supervisor.Candidate, ok, more bool) {
 	if g.closed.Load() {
-		return k, false
+		return k, false, false
 	}
-	c := g.claim()
+	c, more := g.claim()
 	if c == nil {
-		return k, false
+		return k, false, false
 	}
 	k, err := g.prepare(c)
 	if err != nil {
 		g.refuse(c, err)
+		return k, false, true // in its place
 	}
-	return k, err == nil
+	return k, true, more
 }
 
 // Receive lets it in.
@@ -95,16 +97,16 @@ func (g *gate) Receive(k supervisor.Candidate) {
 	}
 }
 
-// claim takes the next job that may run, or nil. A claim that has to be stored first is left to
-// the writer.
-func (g *gate) claim() *claim {
+// claim takes the next job that may run, or nil, and says whether there are more. A claim that has
+// to be stored first is left to the writer.
+func (g *gate) claim() (c *claim, more bool) {
 	b := g.q.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for {
 		e := b.pick()
 		if e == nil {
-			return nil
+			return nil, false
 		}
 		if e.more != nil && e.expired(b.clock.now()) { // and nobody has looked since
 			b.move(e, leaving, 0)
@@ -118,7 +120,7 @@ func (g *gate) claim() *claim {
 			}
 			b.begun(c)
 			b.activate(c)
-			return c
+			return c, b.pick() != nil
 		}
 		b.take(e, claiming)
 		b.begun(c)

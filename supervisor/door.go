@@ -37,11 +37,12 @@ type Guard interface {
 // leaves its goroutine, it does so without the door's lock: what is done there holds up nobody.
 type Provider interface {
 	Guard
-	// Provide returns who is to come in, if there is somebody. It is called without the door's
-	// lock after Left has said that somebody may come in, maybe when the run is over already.
-	Provide() (k Candidate, ok bool)
+	// Provide returns who is to come in, if there is somebody, and whether others may come in
+	// too. It is called without the door's lock after Left has said that somebody may come in,
+	// maybe when the run is over already.
+	Provide() (k Candidate, ok, more bool)
 	// Receive lets in whom Provide has returned, or sees to who cannot come in. It is called with
-	// the door's lock held, and so is Next after it, for others.
+	// the door's lock held, and so is Next after it, if others may come in.
 	Receive(k Candidate)
 }
 
@@ -201,18 +202,21 @@ func (r *run) admitNext() {
 // letIn has the guard let in who may come in, of whom the first gets the goroutine of who has
 // left. Mu is not held while a Provider finds out who that is.
 func (r *run) letIn() {
-	if r.provider != nil {
-		r.release()
-		first, ok := r.provider.Provide()
-		r.mu.Lock()
-		if !ok {
-			return // whoever comes now is let in by who has sent for him
-		}
+	if r.provider == nil {
 		r.vacant = true
+		r.guard.Next()
+		return
+	}
+	r.release()
+	first, ok, more := r.provider.Provide()
+	r.mu.Lock()
+	r.vacant = true
+	if ok {
 		r.provider.Receive(first)
 	}
-	r.vacant = true
-	r.guard.Next()
+	if more {
+		r.guard.Next()
+	}
 }
 
 // tellLeft tells the guard who has left. It returns whether others may come in.
