@@ -24,8 +24,10 @@ type claim struct {
 	unwanted bool                 // guarded by the door: it was told to end before that
 	fence    uint32
 	era      uint64 // the run of the book
+	kind     *kind  // of the job, of which only the names are looked at without book.mu
 	at       int    // among those that are active, or -1; guarded by book.mu
 	attempt  int
+	priority Priority
 	rules    *Rules // read only
 	run      func(ctx context.Context, c Codec, payload []byte) error
 	codec    Codec
@@ -56,6 +58,19 @@ const (
 	returned         // the goroutine has returned: the guard sees to it
 	abandoned        // it was given up while it ran, and sees to it when it returns
 )
+
+// introduce says what is known of the job before it is read.
+func (c *claim) introduce() {
+	var about *events.Job
+	if c.given != nil {
+		about = aboutRecord(&c.given.Record, "", 0, 0)
+	} else {
+		about = &events.Job{}
+	}
+	about.ID, about.Type, about.Domain = uint64(c.job.id), c.kind.name, c.kind.domain.name
+	about.Priority, about.Attempt = uint8(c.priority), c.attempt
+	c.about.Store(about)
+}
 
 // Describe says what the events of the child are about.
 func (c *claim) Describe() *events.Job { return c.about.Load() }
@@ -111,11 +126,8 @@ func (c *claim) read(ctx context.Context) (*Job, error) {
 	if store == nil {
 		return nil, ErrClosed
 	}
-	if j := c.given; j != nil {
-		if c.lent {
-			j.own()
-		}
-		return j, nil
+	if c.given != nil {
+		return c.given.again(c.lent, c.priority), nil
 	}
 	return (*store).Job(ctx, c.job.id)
 }

@@ -42,6 +42,7 @@ type entry struct {
 	claim     *claim  // while it has a place, or is settling
 	kept      *Job    // what it was submitted with, or nil
 
+	weight             uint32 // of what is kept
 	fence              uint32
 	attempts, failures uint32
 	priority           Priority

@@ -65,7 +65,7 @@ func (g *gate) Next() {
 	}
 	for more := true; more; {
 		var c *claim
-		c, more = g.claim()
+		c, more = g.claim(nil)
 		if c == nil || !g.enter(c) {
 			return
 		}
@@ -77,7 +77,7 @@ func (g *gate) Provide() (k supervisor.Candidate, ok, more bool) {
 	if g.closed.Load() {
 		return k, false, false
 	}
-	c, more := g.claim()
+	c, more := g.claim(&claim{})
 	if c == nil {
 		return k, false, false
 	}
@@ -98,8 +98,9 @@ func (g *gate) Receive(k supervisor.Candidate) {
 }
 
 // claim takes the next job that may run, or nil, and says whether there are more. A claim that has
-// to be stored first is left to the writer.
-func (g *gate) claim() (c *claim, more bool) {
+// to be stored first is left to the writer. Room is for the claim, and may be nil: then it is made
+// with the book locked.
+func (g *gate) claim(room *claim) (c *claim, more bool) {
 	b := g.q.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -113,17 +114,25 @@ func (g *gate) claim() (c *claim, more bool) {
 			b.enqueue(&expireOp{job: e})
 			continue
 		}
-		c := g.q.claimOf(g, e)
+		if c = room; c == nil {
+			c = &claim{}
+		}
+		c.fill(g, e)
+		to := running
+		if b.cautious {
+			to = claiming
+		}
+		noted := b.take(e, to)
+		c.fence = e.fence
+		c.given, c.lent = b.recall(e)
 		if !b.cautious {
-			if b.take(e, running) {
+			if noted {
 				b.enqueue(&noteOp{job: e})
 			}
-			b.begun(c)
 			b.activate(c)
 			return c, b.pick() != nil
 		}
-		b.take(e, claiming)
-		b.begun(c)
+		room = nil
 		b.enqueue(&claimOp{claim: c})
 	}
 }
@@ -156,6 +165,7 @@ func (g *gate) refuse(c *claim, err error) {
 
 // prepare makes the child of a claim. It needs no lock.
 func (g *gate) prepare(c *claim) (supervisor.Candidate, error) {
+	c.introduce()
 	return g.door.Prepare(&actor.Spec{
 		Name: c.name(), Task: c, Restart: policy.Never,
 		Timeout: c.rules.Timeout, Stall: c.rules.Stall, Grace: c.rules.Grace,
@@ -202,12 +212,12 @@ func (g *gate) Waiting() int { return 0 }
 // pattern is what events of the workers have as their pattern.
 func (g *gate) pattern() string { return g.door.Path() + "/*" }
 
-// claimOf makes the claim of a job. It is called with the book locked.
-func (q *Queue) claimOf(g *gate, e *entry) *claim {
-	b := q.book
-	c := &claim{
-		q: q, gate: g, job: e, era: b.run, at: -1, attempt: int(e.attempts) + 1, rules: rulesOf(e), run: e.kind.run, codec: e.kind.set.codec, began: b.clock.now(),
-	}
+// fill makes c, which is new, the claim of a job. It is called with the book locked.
+func (c *claim) fill(g *gate, e *entry) {
+	b := g.q.book
+	c.q, c.gate, c.job, c.kind, c.era, c.at = g.q, g, e, e.kind, b.run, -1
+	c.attempt, c.priority, c.rules, c.run, c.codec = int(e.attempts)+1, e.priority, rulesOf(e), e.kind.run, e.kind.set.codec
+	c.began = b.clock.now()
 	if e.when > 0 {
 		c.waited = max(0, time.Duration(c.began-e.when))
 	}
@@ -216,21 +226,6 @@ func (q *Queue) claimOf(g *gate, e *entry) *claim {
 	}
 	c.state = append(c.state, b.state...)
 	e.claim = c
-	return c
-}
-
-// begun takes down how the job of a claim stands, which has its place by now.
-func (b *book) begun(c *claim) {
-	c.fence = c.job.fence
-	c.given, c.lent = b.recall(c.job)
-	var about *events.Job
-	if c.given != nil {
-		about = aboutRecord(&c.given.Record, "", 0, 0)
-	} else {
-		about = &events.Job{ID: uint64(c.job.id)}
-	}
-	c.job.stand(about).Attempt = c.attempt
-	c.about.Store(about)
 }
 
 // settle decides what follows an attempt, and hands it to the writer. It is called with the

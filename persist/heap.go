@@ -1,11 +1,14 @@
 package persist
 
-// heap is a binary heap of jobs by a number. Who leaves it otherwise than by pop is left in
-// place and not counted any more: a heap of jobs that know their places would cost a cache
-// miss for each that moves.
+// heap holds jobs by a number, the lowest first: those that have come in the order of their
+// numbers, as most do, in a row, and the others in a binary heap. Who leaves it otherwise than by
+// being first is left in place and not counted any more: a heap of jobs that know their places
+// would cost a cache miss for each that moves.
 type heap struct {
+	row   []slot
+	from  int // where the row begins
 	slots []slot
-	stale int // how many slots count no more
+	stale int // how many count no more
 }
 
 type slot struct {
@@ -13,7 +16,14 @@ type slot struct {
 	job *entry
 }
 
+// size is how many there are, those included that count no more.
+func (h *heap) size() int { return len(h.row) - h.from + len(h.slots) }
+
 func (h *heap) push(key int64, e *entry) {
+	if n := len(h.row); n == h.from || h.row[n-1].key <= key {
+		h.row = append(h.row, slot{key, e})
+		return
+	}
 	h.slots = append(h.slots, slot{key, e})
 	i := len(h.slots) - 1
 	for i > 0 {
@@ -26,9 +36,20 @@ func (h *heap) push(key int64, e *entry) {
 	}
 }
 
-// pop takes the first slot out. There has to be one.
-func (h *heap) pop() slot {
-	first := h.slots[0]
+// head returns the first slot, and whether it is that of the row. There has to be one.
+func (h *heap) head() (first *slot, inRow bool) {
+	if h.from == len(h.row) || len(h.slots) > 0 && h.slots[0].key < h.row[h.from].key {
+		return &h.slots[0], false
+	}
+	return &h.row[h.from], true
+}
+
+// pop forgets the first slot. There has to be one.
+func (h *heap) pop() {
+	if _, inRow := h.head(); inRow {
+		h.step()
+		return
+	}
 	last := len(h.slots) - 1
 	moved := h.slots[last]
 	h.slots[last] = slot{}
@@ -36,8 +57,22 @@ func (h *heap) pop() slot {
 	if last > 0 {
 		h.sink(0, moved)
 	}
-	return first
 }
+
+// step forgets the first of the row. What is before that is not kept for long.
+func (h *heap) step() {
+	h.row[h.from] = slot{}
+	h.from++
+	if h.from == len(h.row) || h.from >= rowRest && h.from > len(h.row)/2 {
+		n := copy(h.row, h.row[h.from:])
+		clear(h.row[n:])
+		h.row, h.from = h.row[:n], 0
+	}
+}
+
+// rowRest is how much of a row may lie before its beginning, before it is looked at whether that
+// is most of it.
+const rowRest = 64
 
 // sink puts s where it belongs, from i on downwards.
 func (h *heap) sink(i int, s slot) {
@@ -61,6 +96,14 @@ func (h *heap) sink(i int, s slot) {
 
 // below calls each for the slots whose keys are below limit, in no order, until it returns false.
 func (h *heap) below(limit int64, each func(slot) bool) {
+	for _, s := range h.row[h.from:] {
+		if s.key >= limit {
+			break
+		}
+		if !each(s) {
+			return
+		}
+	}
 	next := []int{0}
 	for len(next) > 0 {
 		i := next[len(next)-1]
@@ -77,9 +120,9 @@ func (h *heap) below(limit int64, each func(slot) bool) {
 
 // first returns the first slot that counts, and forgets those before it.
 func (h *heap) first(counts func(slot) bool) (slot, bool) {
-	for len(h.slots) > 0 {
-		if s := h.slots[0]; counts(s) {
-			return s, true
+	for h.size() > 0 {
+		if s, _ := h.head(); counts(*s) {
+			return *s, true
 		}
 		h.pop()
 		h.stale = max(h.stale-1, 0)
@@ -91,21 +134,28 @@ func (h *heap) first(counts func(slot) bool) (slot, bool) {
 // drop says that one slot does not count any more, and makes room when that is worth it.
 func (h *heap) drop(counts func(slot) bool) {
 	h.stale++
-	if h.stale < 1024 || h.stale < len(h.slots)/2 {
+	if h.stale < 1024 || h.stale < h.size()/2 {
 		return
 	}
-	kept := h.slots[:0]
-	for _, s := range h.slots {
+	h.row, h.from = keepCounting(h.row[h.from:], counts), 0
+	h.slots = keepCounting(h.slots, counts)
+	h.stale = 0
+	for i := len(h.slots)/2 - 1; i >= 0; i-- {
+		h.sink(i, h.slots[i])
+	}
+}
+
+// keepCounting returns the slots that count, in their order.
+func keepCounting(slots []slot, counts func(slot) bool) []slot {
+	kept := slots[:0]
+	for _, s := range slots {
 		if counts(s) {
 			kept = append(kept, s)
 		}
 	}
-	clear(h.slots[len(kept):])
-	h.slots, h.stale = kept, 0
+	clear(slots[len(kept):])
 	if cap(kept) > 4*len(kept) {
-		h.slots = append(make([]slot, 0, 2*len(kept)), kept...)
+		kept = append(make([]slot, 0, 2*len(kept)), kept...)
 	}
-	for i := len(h.slots)/2 - 1; i >= 0; i-- {
-		h.sink(i, h.slots[i])
-	}
+	return kept
 }

@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"math"
 	"slices"
 	"time"
 )
@@ -33,8 +34,8 @@ func (b *book) keepUnstored(e *entry, j *Job) {
 }
 
 func (b *book) hold(e *entry, j *Job) {
-	b.kept += weightOf(j)
-	e.kept = j
+	e.kept, e.weight = j, uint32(min(weightOf(j), math.MaxUint32))
+	b.kept += int64(e.weight)
 	j.Submitted, j.Record.RunAt = asStored(j.Submitted), asStored(j.Record.RunAt) // as if it had been read
 }
 
@@ -48,8 +49,8 @@ func asStored(t time.Time) time.Time {
 // letGo forgets what was kept of a job.
 func (b *book) letGo(e *entry) {
 	if e.kept != nil {
-		b.kept -= weightOf(e.kept)
-		e.kept = nil
+		b.kept -= int64(e.weight)
+		e.kept, e.weight = nil, 0
 	}
 }
 
@@ -66,17 +67,22 @@ func (b *book) nowStored(e *entry) {
 // belongs to the attempt; but a job that is still to be stored is only lent.
 func (b *book) recall(e *entry) (j *Job, lent bool) {
 	j = e.kept
-	if j == nil {
-		return nil, false
-	}
-	if e.unstored {
-		j = &Job{Record: j.Record}
-	} else {
+	if !e.unstored {
 		b.letGo(e)
 	}
-	j.State = j.InitialState()
-	j.State.Priority = e.priority
 	return j, e.unstored
+}
+
+// again returns a job that was kept as if it had been read before its first attempt, with what its
+// handler may write to. The priority is that which it has got meanwhile.
+func (j *Job) again(lent bool, p Priority) *Job {
+	if lent {
+		j = &Job{Record: j.Record}
+		j.own()
+	}
+	j.State = j.InitialState()
+	j.State.Priority = p
+	return j
 }
 
 // own gives a job what its handler may write to.

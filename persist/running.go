@@ -51,7 +51,7 @@ func (q *Queue) Active() []Active {
 	var claims []*claim
 	var list []Active
 	for _, c := range b.active {
-		at := c.about.Load()
+		at := b.describe(c.job)
 		claims = append(claims, c)
 		list = append(list, Active{
 			ID: c.job.id, Type: c.job.kind.name, Key: at.Key, Label: at.Label, Group: at.Group, Priority: c.job.priority,

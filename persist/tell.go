@@ -33,8 +33,10 @@ func (b *book) tell(k events.Kind, e *entry, say func(e *events.Event)) {
 
 // describe says of a job what the book knows, or the claim that has read it.
 func (b *book) describe(e *entry) *events.Job {
-	if e.claim != nil {
-		return e.claim.about.Load()
+	if c := e.claim; c != nil {
+		if j := c.about.Load(); j != nil {
+			return j
+		}
 	}
 	if j := b.introduced(e); j != nil {
 		return j
