@@ -61,6 +61,12 @@ func queueWorks() []work {
 			measure: measureBulk,
 		},
 		{
+			name: "queue-submit-bulk-bytes", family: queueFamily, by: []string{bboltPeer, ours},
+			how:     "The same, where our payloads are bytes too, submitted by `Raw`: without JSON.",
+			lines:   []line{{figure: "job", title: "the same, payloads as they are, per job", unit: "µs", targets: []target{times(2, bboltPeer)}}},
+			measure: withBytes(measureBulk),
+		},
+		{
 			name: "queue-drain", family: queueFamily, by: everybody, rounds: 3,
 			how: "20,000 jobs wait that do nothing. Time from the beginning of the work by 16 workers until all have ended and that is on disk, with what the competitor keeps of jobs that have ended. " +
 				"Who has not done it in 3 s is stopped then; what is left does not count. bbolt: 1,000 puts per commit.",
@@ -69,6 +75,12 @@ func queueWorks() []work {
 				targets: []target{times(1/0.3, bboltPeer), timesBest(1.0/5, queuePeers...)},
 			}},
 			measure: measureDrain,
+		},
+		{
+			name: "queue-drain-bytes", family: queueFamily, by: []string{bboltPeer, ours}, rounds: 3,
+			how:     "The same, where our payloads are bytes too, and handled by `HandleRaw`: without JSON.",
+			lines:   []line{{figure: "job", title: "the same, payloads as they are, per job", unit: "µs", targets: []target{times(1/0.3, bboltPeer)}}},
+			measure: withBytes(measureDrain),
 		},
 		{
 			name: "queue-run", family: queueFamily, by: everybody, rounds: 3,
