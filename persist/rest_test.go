@@ -13,7 +13,7 @@ import (
 	"github.com/taskvisor/taskvisor/persist/memstore"
 )
 
-// flood is a queue in which a hundred jobs end every millisecond.
+// flood is a queue in which many jobs end every millisecond.
 type flood struct {
 	*rig
 	ids []persist.ID
@@ -24,8 +24,8 @@ type flood struct {
 }
 
 const (
-	floodWidth  = 100
-	floodLength = 20 // milliseconds
+	floodWidth  = 200 // of which one of the first two commits has enough to rest after it
+	floodLength = 20  // milliseconds
 	floodCommit = 100 * time.Microsecond
 )
 
