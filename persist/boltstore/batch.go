@@ -21,6 +21,12 @@ type batch struct {
 	stale   []int
 	changed bool  // there is something to commit
 	added   int64 // how many bytes of records and payloads
+	grows   bool  // there are new states
+	prunes  bool  // something is forgotten
+	// scattered says that new states are put far from the last.
+	scattered bool
+	// stateless says of the job that was found last that it has no state yet.
+	stateless bool
 
 	// buf holds the values: bbolt refers to them until the commit is over. When it grows,
 	// those that were there stay where they are.
@@ -30,12 +36,18 @@ type batch struct {
 	gone []end // that are forgotten
 }
 
-// maxBuf is how much memory is kept for the next commit.
-const maxBuf = 4 << 20
+// maxBuf is how much memory is kept for the next commit, and maxGone for how many ends.
+const (
+	maxBuf  = 4 << 20
+	maxGone = 4096
+)
 
 func (b *batch) reset(s *Store, tx *bbolt.Tx) {
 	if cap(b.buf) > maxBuf {
 		b.buf = nil
+	}
+	if cap(b.gone) > maxGone {
+		b.gone = nil
 	}
 	*b = batch{s: s, tx: tx, tally: s.tally, buf: b.buf[:0], gone: b.gone[:0]}
 	b.tally.serial = s.serial
@@ -152,6 +164,7 @@ func (b *batch) put(in bucket, key []byte, start int) error {
 
 // find says how a job stands, and whether there is one.
 func (b *batch) find(id persist.ID) (g gist, there bool, err error) {
+	b.stateless = true
 	if id == 0 || id > b.tally.last {
 		return g, false, nil
 	}
@@ -164,6 +177,7 @@ func (b *batch) find(id persist.ID) (g gist, there bool, err error) {
 		// As it was submitted, or pruned.
 		return g, b.get(jobs, key) != nil, nil
 	}
+	b.stateless = false
 	v, err = unseal(states, key, v)
 	if err == nil {
 		g, err = readGist(v)
@@ -174,9 +188,15 @@ func (b *batch) find(id persist.ID) (g gist, there bool, err error) {
 	return g, true, nil
 }
 
-// putState stores the state of a job, whose key is in b.id.
+// putState stores the state of a job that was found last.
 func (b *batch) putState(id persist.ID, s *persist.State, end *persist.End) error {
 	b.s.untouched.remove(id)
+	if b.stateless {
+		b.tally.states++
+		b.grows = true
+		b.scattered = b.scattered || id+near < b.s.highest
+		b.s.highest = max(b.s.highest, id)
+	}
 	start := len(b.buf)
 	b.buf = seal(appendState(b.buf, s, end), start, states, b.id[:])
 	return b.put(states, b.id[:], start)
@@ -226,9 +246,10 @@ func (b *batch) prune(kind persist.Ending, n int) error {
 	if n <= 0 || b.tally.past[kind] == 0 {
 		return nil
 	}
+	b.prunes = true
 	b.gone = b.s.ends.take(kind, n, b.gone[:0])
 	for _, e := range slices.Backward(b.gone) { // the last of a page first, so that none has to move up
-		if err := b.forget(e.id); err != nil {
+		if err := b.forget(kind, e); err != nil {
 			return err
 		}
 	}
@@ -237,19 +258,30 @@ func (b *batch) prune(kind persist.Ending, n int) error {
 	return nil
 }
 
-func (b *batch) forget(id persist.ID) error {
-	key := b.id.set(id)
+func (b *batch) forget(kind persist.Ending, e end) error {
+	g, there, err := b.find(e.id)
+	if err != nil {
+		return err
+	}
+	key := b.id.set(e.id)
+	if !there || g.kind != kind || g.seq != e.seq { // it must not be one that lives
+		return b.s.damaged(states, key, errNoEnd)
+	}
 	if b.tally.blobs > 0 && b.get(blobs, key) != nil {
 		if err := b.remove(blobs, key); err != nil {
 			return err
 		}
 		b.tally.blobs--
 	}
+	b.tally.states--
 	return errors.Join(b.remove(states, key), b.remove(jobs, key))
 }
 
 // finish puts what is said of all.
 func (b *batch) finish() error {
+	if b.scattered {
+		b.bucket(states).FillPercent = bbolt.DefaultFillPercent
+	}
 	if b.tally.last != b.s.tally.last {
 		if err := b.bucket(jobs).SetSequence(uint64(b.tally.last)); err != nil {
 			return err
@@ -266,7 +298,10 @@ func (b *batch) finish() error {
 const (
 	reserveShare           = 16
 	minReserve, maxReserve = 512 << 10, 4 << 20
-	endRoom                = 128
+	endRoom                = 192
+	// pruneRoom is kept for commits that forget something: else there might be no room for what
+	// makes room.
+	pruneRoom = 256 << 10
 	// pageRest is what may be left over of the pages of a large payload.
 	pageRest = 4096
 )
@@ -274,11 +309,17 @@ const (
 // fits refuses inserts for which there is no room.
 func (b *batch) fits() error {
 	limit := b.s.opts.MaxSize
-	if limit == 0 || b.added == 0 {
+	var reserve, need int64
+	switch {
+	case limit == 0:
 		return nil
+	case b.added > 0:
+		reserve = min(max(limit/reserveShare, minReserve), maxReserve) + int64(b.tally.pending)*endRoom
+		need = b.added + b.added/8 + reserve // pages are not quite full
+	case b.grows && !b.prunes:
+		reserve = min(pruneRoom, limit/reserveShare)
+		need = reserve
 	}
-	reserve := min(max(limit/reserveShare, minReserve), maxReserve) + int64(b.tally.pending)*endRoom
-	need := b.added + b.added/8 + reserve // pages are not quite full
 	room := limit - int64(b.s.opts.stride(b.s.high)) - b.s.high
 	stats := b.s.db.Stats()
 	// Pages that the last commit has freed can be used by this one, unless somebody reads.

@@ -124,6 +124,7 @@ func (c *checker) state(k, v []byte) error {
 	if err != nil {
 		return err
 	}
+	c.found.states++
 	if c.get(jobs).Get(k) == nil {
 		return errNoJob
 	}
@@ -144,8 +145,8 @@ func (c *checker) state(k, v []byte) error {
 		return fmt.Errorf("has ended at place %d, and so has job %d", end.Seq, other)
 	}
 	c.ends[end.Seq] = id
-	if end.Seq > c.tally.seq {
-		return errors.New("has ended after the last place")
+	if end.Seq == 0 || end.Seq > c.tally.seq {
+		return errPlace
 	}
 	return nil
 }

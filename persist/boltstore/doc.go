@@ -16,8 +16,9 @@
 // # When the disk is full
 //
 // A commit for which there is no room changes nothing, and is persist.ErrFull. Under
-// [Options.MaxSize] only inserts are refused, and so early that the ends of the jobs that
-// are there find room.
+// [Options.MaxSize] inserts are refused so early that the ends of the jobs that are there
+// find room, if they end more or less in the order of their IDs: the other way round the
+// pages of their states are half empty. There is always room to forget some that have ended.
 //
 // When the disk fails in the middle of a commit, the commit is persist.ErrUnknown, and so
 // is everything else until [Store.Settle] knows better.

@@ -2,6 +2,8 @@ package boltstore
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"slices"
 	"sort"
 	"sync"
@@ -19,7 +21,8 @@ import (
 type ends struct {
 	mu      sync.Mutex // guards what follows against readers
 	trails  [persist.DependencyFailed + 1]trail
-	revived []place // by the commit that is under way
+	revived map[place]bool // by the commit that is under way
+	fault   error          // what is wrong with them in the file, or nil
 	// last is the number of the transaction that was committed last, and next that of the one
 	// that is being committed, or zero.
 	last, next int
@@ -39,7 +42,8 @@ type place struct {
 
 // trail is the ends of one kind, in their order.
 type trail struct {
-	list []end
+	list  []end
+	holes int // how many were revived
 	// Those that are not forgotten, as of the last commit, and as they will be.
 	last, next span
 }
@@ -47,34 +51,55 @@ type trail struct {
 // span is a part of a list.
 type span struct{ from, to int }
 
-// load reads the ends of a file. What it cannot read is no end here: Recover and Check say what
-// is wrong with it.
-func (e *ends) load(tx *bbolt.Tx) {
+// load reads the ends of a file, in which tally says that so many jobs have ended.
+func (e *ends) load(tx *bbolt.Tx, last uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.trails, e.revived = [len(e.trails)]trail{}, nil
+	e.trails, e.revived, e.fault = [len(e.trails)]trail{}, nil, nil
 	e.last, e.next = tx.ID(), 0
 	c := tx.Bucket(bucketNames[states]).Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
-		id, err := readID(k)
-		if err == nil {
-			v, err = unseal(states, k, v)
-		}
-		if err != nil {
-			continue
-		}
-		if g, err := readGist(v); err == nil && g.ended() {
-			t := &e.trails[g.kind]
-			t.list = append(t.list, end{g.seq, id})
+		if err := e.found(k, v, last); err != nil {
+			e.fault = cmp.Or(e.fault, fmt.Errorf("bucket %s, key %s: %w", states, keyText(k), err))
 		}
 	}
 	for i := range e.trails {
 		t := &e.trails[i]
 		slices.SortFunc(t.list, func(a, b end) int { return cmp.Compare(a.seq, b.seq) })
+		for j := 1; j < len(t.list); j++ {
+			if a, b := t.list[j-1], t.list[j]; a.seq == b.seq {
+				e.fault = cmp.Or(e.fault, fmt.Errorf("jobs %d and %d have ended at one place", a.id, b.id))
+			}
+		}
 		t.next.to = len(t.list)
 		t.last = t.next
 	}
 }
+
+// found takes note of a state of the file.
+func (e *ends) found(k, v []byte, last uint64) error {
+	id, err := readID(k)
+	if err != nil {
+		return err
+	}
+	if v, err = unseal(states, k, v); err != nil {
+		return err
+	}
+	g, err := readGist(v)
+	switch {
+	case err != nil:
+		return err
+	case !g.ended():
+		return nil
+	case g.seq == 0 || g.seq > last:
+		return errPlace
+	}
+	t := &e.trails[g.kind]
+	t.list = append(t.list, end{g.seq, id})
+	return nil
+}
+
+var errPlace = errors.New("has ended at a place that there is not")
 
 // add takes note of a job that ends, after all others.
 func (e *ends) add(kind persist.Ending, what end) {
@@ -87,7 +112,12 @@ func (e *ends) add(kind persist.Ending, what end) {
 
 // revive takes note of one that has not ended any more.
 func (e *ends) revive(kind persist.Ending, seq uint64) {
-	e.revived = append(e.revived, place{kind, seq})
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.revived == nil {
+		e.revived = map[place]bool{}
+	}
+	e.revived[place{kind, seq}] = true
 }
 
 // find returns the end of a place, or nil.
@@ -111,7 +141,7 @@ func (e *ends) take(kind persist.Ending, n int, gone []end) []end {
 	t := &e.trails[kind]
 	for ; n > 0 && t.next.from < t.next.to; t.next.from++ {
 		what := t.list[t.next.from]
-		if what.id != 0 && !slices.Contains(e.revived, place{kind, what.seq}) {
+		if what.id != 0 && !e.revived[place{kind, what.seq}] {
 			gone = append(gone, what)
 			n--
 		}
@@ -130,24 +160,31 @@ func (e *ends) begin(tx int) {
 func (e *ends) end() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, p := range e.revived {
+	for p := range e.revived {
 		if what := e.trails[p.kind].find(p.seq); what != nil {
 			what.id = 0
+			e.trails[p.kind].holes++
 		}
 	}
 	for i := range e.trails {
 		t := &e.trails[i]
-		if from := t.next.from; from >= trailRest && from > len(t.list)/2 {
-			t.list = append(t.list[:0], t.list[from:]...)
-			t.next = span{0, len(t.list)}
+		if rest := t.next.from + t.holes; rest >= trailRest && rest > len(t.list)/2 {
+			t.tidy()
 		}
 		t.last = t.next
 	}
-	e.revived, e.last, e.next = e.revived[:0], e.next, 0
+	e.revived, e.last, e.next = nil, e.next, 0
 }
 
-// trailRest is how many ends that are forgotten a trail may hold, before it is looked at whether
-// they are most of it.
+// tidy forgets what does not count any more.
+func (t *trail) tidy() {
+	kept := slices.DeleteFunc(t.list[t.next.from:], func(what end) bool { return what.id == 0 })
+	t.list = append(make([]end, 0, len(kept)+len(kept)/4), kept...)
+	t.holes, t.next = 0, span{0, len(kept)}
+}
+
+// trailRest is how many ends a trail may hold that are forgotten or revived, before it is looked at
+// whether they are most of it.
 const trailRest = 1024
 
 // takeBack is called when it has not.
@@ -159,16 +196,24 @@ func (e *ends) takeBack() {
 		t.next = t.last
 		t.list = t.list[:t.last.to]
 	}
-	e.revived, e.next = e.revived[:0], 0
+	e.revived, e.next = nil, 0
+}
+
+// wrong says what is wrong with the ends in the file, or nil.
+func (e *ends) wrong() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.fault
 }
 
 // latest returns the last ends of some kinds before a place, or of all if that is zero, the latest
-// first, at most n, as they are in a transaction: ok is false if that is over.
-func (e *ends) latest(tx int, kinds []persist.Ending, before uint64, n int) (found []end, ok bool) {
+// first, at most n, as they are in a transaction. Ok is false if that is neither the last nor the
+// next one.
+func (e *ends) latest(tx int, kinds []persist.Ending, before uint64, n int) (found []end, last int, ok bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if tx != e.last && tx != e.next {
-		return nil, false
+		return nil, e.last, false
 	}
 	left := make([][]end, 0, len(kinds)) // of each kind those that may come next, the last first
 	for _, kind := range kinds {
@@ -193,12 +238,12 @@ func (e *ends) latest(tx int, kinds []persist.Ending, before uint64, n int) (fou
 			break
 		}
 		l := left[latest]
-		if what := l[len(l)-1]; what.id != 0 {
+		if what := l[len(l)-1]; what.id != 0 && (tx == e.last || !e.revived[place{kinds[latest], what.seq}]) {
 			found = append(found, what)
 		}
 		left[latest] = l[:len(l)-1]
 	}
-	return found, true
+	return found, e.last, true
 }
 
 // count says how many there are of each kind.

@@ -51,6 +51,10 @@ var (
 	tallyKey  = []byte("tally")
 )
 
-// fill is how full pages are made: all that grows grows at its end. A full page would be
-// split by the first change of a state in it.
-const fill = 0.9
+const (
+	// fill is how full pages are made: what grows mostly grows at its end. A full page would be split by
+	// the first change of a state in it. But where states come that are farther than near from the
+	// last, each page that is split would leave a small rest behind: there it is split in the middle.
+	fill = 0.9
+	near = 4096
+)

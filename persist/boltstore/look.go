@@ -122,6 +122,9 @@ func (s *Store) Past(ctx context.Context, q persist.PastQuery) ([]*persist.Job, 
 	}
 	w := search{s: s, q: q, before: q.Before, known: texts{}}
 	w.q.Kinds = kindsOf(q.Kinds)
+	if err := s.ends.wrong(); err != nil {
+		return nil, s.corrupt(err)
+	}
 	for done := false; !done; {
 		var err error
 		err = s.view(ctx, func(tx *bbolt.Tx) error { done, err = w.slice(tx); return err })
@@ -147,6 +150,7 @@ type search struct {
 	s      *Store
 	q      persist.PastQuery
 	before uint64 // from where it goes on, zero for the latest
+	last   int    // the last transaction, when it came too late
 	known  texts
 	found  []*persist.Job
 }
@@ -154,8 +158,12 @@ type search struct {
 // slice looks at the next few. Done says that there are no more, or that these were
 // enough.
 func (w *search) slice(tx *bbolt.Tx) (done bool, err error) {
-	ends, ok := w.s.ends.latest(tx.ID(), w.q.Kinds, w.before, pastSlice)
+	ends, last, ok := w.s.ends.latest(tx.ID(), w.q.Kinds, w.before, pastSlice)
 	if !ok {
+		if tx.ID() < last && last == w.last { // also when it looks again
+			return true, w.s.corrupt(errForgotten)
+		}
+		w.last = last
 		return false, errOutdated
 	}
 	for _, e := range ends {
@@ -169,6 +177,10 @@ func (w *search) slice(tx *bbolt.Tx) (done bool, err error) {
 	}
 	return len(ends) < pastSlice, nil
 }
+
+var errNoEnd = errors.New("the job has not ended so")
+
+var errForgotten = errors.New("what was committed last is not there any more")
 
 // errOutdated means: something was committed since the transaction began, so try again.
 var errOutdated = errors.New("something was committed meanwhile")
@@ -195,8 +207,9 @@ func (w *search) take(tx *bbolt.Tx, e end) error {
 		return w.s.damaged(states, key.set(e.id), errNoJob)
 	case err != nil:
 		return err
-	case j.End != nil && j.End.Seq == e.seq: // else it is being revived
-		w.found = append(w.found, j)
+	case j.End == nil || j.End.Seq != e.seq:
+		return w.s.damaged(states, key.set(e.id), errNoEnd)
 	}
+	w.found = append(w.found, j)
 	return nil
 }

@@ -136,7 +136,9 @@ func (s *Store) load() (err error) {
 		}
 		s.serial = max(s.serial, s.tally.serial)
 		s.untouched = untouched{}
-		s.ends.load(tx)
+		k, _ := tx.Bucket(bucketNames[states]).Cursor().Last()
+		s.highest, _ = readID(k) // if it is none, Recover says so
+		s.ends.load(tx, s.tally.seq)
 		s.measure(tx)
 		return nil
 	})

@@ -44,9 +44,13 @@ func (s *Store) Recover(ctx context.Context, each func(*persist.Job) error) (per
 	if err := s.see(func(tx *bbolt.Tx) error { r.Clean = isClean(tx); return nil }); err != nil {
 		return r, err
 	}
+	if err := s.ends.wrong(); err != nil {
+		return r, s.corrupt(err)
+	}
 	ends := s.ends.count()
-	if w.pending != s.tally.pending || ends != s.tally.past {
-		return r, s.corrupt(fmt.Errorf("it has %d jobs, and ends %v, and should have %d, and %v", w.pending, ends, s.tally.pending, s.tally.past))
+	if w.pending != s.tally.pending || ends != s.tally.past || w.states != s.tally.states {
+		return r, s.corrupt(fmt.Errorf("it has %d jobs, ends %v, and %d states, and should have %d, %v, and %d",
+			w.pending, ends, w.states, s.tally.pending, s.tally.past, s.tally.states))
 	}
 	for kind, n := range ends {
 		r.Past[kind] = int(n)
@@ -65,6 +69,7 @@ type recovery struct {
 	slab    []persist.Job
 	found   []*persist.Job
 	pending uint64
+	states  uint64
 }
 
 // slice appends the jobs to found that have not ended, of the next few. Done says that
@@ -108,6 +113,7 @@ func (w *recovery) job(k, v, state []byte) error {
 		return w.s.damaged(jobs, k, err)
 	}
 	if state != nil {
+		w.states++
 		if state, err = unseal(states, k, state); err != nil {
 			return w.s.damaged(states, k, err)
 		}

@@ -35,6 +35,7 @@ type Store struct {
 	// others read too.
 	untouched untouched
 	ends      ends
+	highest   persist.ID // that has a state, or had
 
 	// mu is held for reading while db is used, and is taken after writing. Who holds
 	// writing may use db without it.
@@ -171,7 +172,7 @@ func (s *Store) stats() (f Stats, high int64) {
 //
 // Under Options.MaxSize the store is full for inserts before Bytes is Limit and Free is
 // zero: there is a reserve of a sixteenth of the limit (512 KiB to 4 MiB), and of
-// 128 bytes for each job that has not ended.
+// 192 bytes for each job that has not ended.
 func (s *Store) Usage() persist.Usage {
 	f, high := s.stats()
 	free := int64(f.Free+f.Pending)*int64(f.PageSize) + max(f.Bytes-high, 0)

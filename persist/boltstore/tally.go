@@ -18,8 +18,8 @@ type tally struct {
 	// pending is how many jobs have not ended, and past how many have, in each way.
 	pending uint64
 	past    [persist.DependencyFailed + 1]uint64
-	// blobs is how many payloads lie apart.
-	blobs uint64
+	// blobs is how many payloads lie apart, and states how many jobs are not as they were submitted.
+	blobs, states uint64
 }
 
 // The fields of a tally. The numbers from tallyPast on are those of the ways to end.
@@ -29,6 +29,7 @@ const (
 	tallySeq
 	tallyPending
 	tallyBlobs
+	tallyStates
 
 	tallyPast protowire.Number = 32
 )
@@ -39,6 +40,7 @@ func appendTally(b []byte, t *tally) []byte {
 	b = appendUint(b, tallySeq, t.seq)
 	b = appendUint(b, tallyPending, t.pending)
 	b = appendUint(b, tallyBlobs, t.blobs)
+	b = appendUint(b, tallyStates, t.states)
 	for kind, n := range t.past {
 		b = appendUint(b, tallyPast+protowire.Number(kind), n)
 	}
@@ -59,6 +61,8 @@ func readTally(b []byte) (t tally, err error) {
 			t.pending = f.uint()
 		case f.num == tallyBlobs:
 			t.blobs = f.uint()
+		case f.num == tallyStates:
+			t.states = f.uint()
 		case f.num >= tallyPast && known(persist.Ending(f.num-tallyPast)) && f.num < tallyPast+256:
 			t.past[f.num-tallyPast] = f.uint()
 		default:
