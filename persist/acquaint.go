@@ -29,7 +29,7 @@ func (w *writer) notice(c *commit) {
 		}
 		e := b.jobs.Find(s.ID)
 		switch {
-		case e == nil || e.claim != nil:
+		case e == nil, e.claim != nil && e.claim.known.Load():
 		case e.kept != nil: // and may not be any more when the event is told
 			c.introduce(&e.kept.Record)
 		case c.first != 0 && s.ID >= c.first: // it has come with this commit

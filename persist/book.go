@@ -62,7 +62,8 @@ type book struct {
 	patient bool               // it will be woken
 	resting bool               // it waits for more, and is to be woken for what hurries only
 	wake    chan struct{}
-	alarm   chan struct{} // the agenda has a new first
+	alarm   chan struct{} // the agenda has a new first, or there may be a place
+	opened  *gate         // of the workers, until it is known to who sends jobs there
 	broken  error         // the last commit failed
 }
 

@@ -35,6 +35,7 @@ type claim struct {
 	began    instant
 	stored   bool // the store knows of it
 	about    atomic.Pointer[events.Job]
+	known    atomic.Bool                // about has all that the record says
 	progress atomic.Pointer[events.Job] // what was told last
 	state    []any                      // what StateOf finds
 	given    *Job                       // what is kept of the job, or nil
@@ -67,9 +68,13 @@ func (c *claim) introduce() {
 	} else {
 		about = &events.Job{}
 	}
+	if g := c.job.group; g != nil {
+		about.Group = g.name
+	}
 	about.ID, about.Type, about.Domain = uint64(c.job.id), c.kind.name, c.kind.domain.name
 	about.Priority, about.Attempt = uint8(c.priority), c.attempt
 	c.about.Store(about)
+	c.known.Store(c.given != nil)
 }
 
 // Describe says what the events of the child are about.
@@ -94,11 +99,12 @@ func (c *claim) Run(ctx context.Context) error {
 		return err
 	}
 	c.record = job
-	if c.given == nil {
+	if !c.known.Load() {
 		was := c.about.Load()
 		about := aboutRecord(&job.Record, was.Domain, job.State.Priority, c.attempt)
 		about.Type = was.Type // which may be its new name
 		c.about.Store(about)
+		c.known.Store(true)
 	}
 	c.publish(events.JobStarted, func(e *events.Event) { e.Elapsed = c.waited })
 	err = c.q.chain(context.WithValue(ctx, claimKey{}, c), job, func(ctx context.Context) error {
@@ -126,8 +132,11 @@ func (c *claim) read(ctx context.Context) (*Job, error) {
 	if store == nil {
 		return nil, ErrClosed
 	}
-	if c.given != nil {
-		return c.given.again(c.lent, c.priority), nil
+	if j := c.given; j != nil {
+		if !c.lent {
+			c.given = nil // it belongs to this attempt, and there may be another, by hand
+		}
+		return j.again(c.lent, c.priority), nil
 	}
 	return (*store).Job(ctx, c.job.id)
 }

@@ -24,7 +24,13 @@ type keeper Queue
 
 // Open begins a run of the workers.
 func (k *keeper) Open(door *supervisor.Door) supervisor.Guard {
-	return &gate{q: (*Queue)(k), door: door}
+	g := &gate{q: (*Queue)(k), door: door}
+	b := g.q.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.opened = g
+	poke(b.alarm) // nobody is let in by opening
+	return g
 }
 
 // Left sees to what follows an attempt, and says whether others may run now.
@@ -149,11 +155,16 @@ func (g *gate) enter(c *claim) (entered bool) {
 	return err == nil
 }
 
-// refuse gives a job back whose claim cannot begin.
+// refuse gives a job back whose claim cannot begin. It may be that of a run of the queue that is over,
+// and then it has nothing any more.
 func (g *gate) refuse(c *claim, err error) {
 	b := g.q.book
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.has(c) {
+		return
+	}
+	defer poke(b.alarm) // its place is for another, and maybe behind another door
 	b.giveBack(c.job)
 	b.giveBackLimits(c.job)
 	v := verdict{exit: policy.Stopped, reason: events.ReasonShutdown}
@@ -193,6 +204,9 @@ func (g *gate) admit(c *claim, k supervisor.Candidate) error {
 func (b *book) begin(c *claim) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.has(c) {
+		return false
+	}
 	b.activate(c)
 	if c.job.place == claiming {
 		b.move(c.job, running, c.job.when)

@@ -9,12 +9,20 @@ import (
 // What a job was submitted with is kept until it runs, as far as there is room: then it need not
 // be read again. What is not stored yet is kept in any case.
 
-// keptRest is about how much memory a job takes beyond its texts and its payload.
-const keptRest = 600
+// keptRest is about how much memory a job takes beyond its texts and its payload, and keptTag a tag
+// beyond its own.
+const (
+	keptRest = 600
+	keptTag  = 32
+)
 
 // weightOf is about how much memory is freed when a job is not kept any more.
 func weightOf(j *Job) int64 {
-	return keptRest + int64(len(j.Payload)+len(j.Key)+len(j.Label)+len(j.Group))
+	n := keptRest + len(j.Payload) + len(j.Key) + len(j.Label) + len(j.Group)
+	for _, t := range j.Tags {
+		n += keptTag + len(t.Key) + len(t.Value)
+	}
+	return int64(n)
 }
 
 // keep keeps a job, if there is room.

@@ -191,7 +191,7 @@ func (s *sweeper) Run(ctx context.Context) error {
 	q, b := (*Queue)(s), s.book
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for opening := 0; ; {
 		b.mu.Lock()
 		if by := b.clock.look(time.Now()); by != 0 {
 			b.shift(by)
@@ -204,6 +204,17 @@ func (s *sweeper) Run(ctx context.Context) error {
 		if next != 0 {
 			wait = min(time.Duration(next-b.clock.now()), maxSleep)
 		}
+		switch now, _ := q.workers.Guard().(*gate); {
+		case b.opened == nil:
+		case b.opened == now:
+			b.opened = nil
+		case opening < maxOpening: // it is about to be
+			opening++
+			wait = min(wait, time.Millisecond)
+		}
+		if b.opened == nil {
+			opening = 0
+		}
 		b.mu.Unlock()
 		q.dispatch()
 		timer.Reset(max(wait, 0))
@@ -215,6 +226,9 @@ func (s *sweeper) Run(ctx context.Context) error {
 		}
 	}
 }
+
+// maxOpening is how many milliseconds the workers may take to begin a run that has been prepared.
+const maxOpening = 1000
 
 // maxSleep is how often the clocks are compared while something waits for a time.
 const maxSleep = 30 * time.Second

@@ -69,8 +69,11 @@ func (o *pruneOp) undone(*book, error) bool { return false } // there will be an
 // Dead letters are not among them: somebody may still want to revive them.
 var sheds = [...]Ending{Completed, Superseded, Expired, Cancelled, DependencyFailed, Failed}
 
+// shedLess is by how much less is forgotten at a time when there is no room for more.
+const shedLess = 16
+
 // shed makes room in a store that is full: what is remembered of the past has no right to keep out
-// what is to be done. It forgets half of one kind, and says whether there was anything to forget,
+// what is to be done. It forgets half of one kind, or less, and says whether there was anything to forget,
 // and a use in it.
 func (w *writer) shed(ctx context.Context, c *commit) bool {
 	if !w.canShed(c) {
@@ -88,10 +91,16 @@ func (w *writer) shed(ctx context.Context, c *commit) bool {
 	if step.Verb == 0 {
 		return false
 	}
-	err := unharmed(func() error {
-		_, err := w.store.Commit(ctx, []Step{step})
-		return err
-	})
+	err := ErrFull
+	for ; errors.Is(err, ErrFull) && step.Count > 0; step.Count /= shedLess { // to forget takes room too
+		err = unharmed(func() error {
+			_, err := w.store.Commit(ctx, []Step{step})
+			return err
+		})
+		if err == nil {
+			break
+		}
+	}
 	if errors.Is(err, ErrUnknown) {
 		committed, settled := w.settle(ctx)
 		w.unsettled = settled != nil // and what it becomes is not to be taken for another commit

@@ -18,7 +18,7 @@ const (
 
 // rest waits until there is enough for a commit, or something that hurries.
 func (w *writer) rest(ctx context.Context) {
-	if !w.flows {
+	if !w.flows || time.Since(w.committed) > maxRest {
 		return
 	}
 	b := w.q.book

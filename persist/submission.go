@@ -125,7 +125,7 @@ func (s *Submission) prepare(p *prepared, k *kind, set *settings, maxPayload int
 	p.duplicates = set.duplicates
 	r := &p.job.Record
 	*r = Record{
-		Type: k.name, Label: set.label, Group: set.group, Priority: set.priority, Tags: set.tags,
+		Type: k.name, Label: set.label, Group: set.group, Priority: set.priority, Tags: slices.Clone(set.tags),
 		Submitted: now.Round(0), RunAt: set.at, TTL: set.ttl, TTLFrom: set.ttlFrom, Rules: set.ownRules(), Payload: payload,
 	}
 	if set.delay > 0 {

@@ -123,10 +123,6 @@ func (o *outranked) result(last Result) Result {
 	return Result{Kind: Duplicate, ID: last.Other}
 }
 
-// preparedRoom is how many submissions are prepared in one piece of memory: few, for one of them
-// that is kept keeps the others.
-const preparedRoom = 8
-
 // prepare makes records of submissions. They are relaxed if all of them are.
 func (q *Queue) prepare(subs []Submission, opts []Option) (all []*prepared, relaxed bool, err error) {
 	now := time.Now()
@@ -135,14 +131,9 @@ func (q *Queue) prepare(subs []Submission, opts []Option) (all []*prepared, rela
 		return nil, false, err
 	}
 	all = make([]*prepared, len(subs))
-	var room []prepared
 	relaxed = true
 	for i := range subs {
-		if len(room) == 0 {
-			room = make([]prepared, min(len(subs)-i, preparedRoom))
-		}
-		p := &room[0]
-		room = room[1:]
+		p := &prepared{} // by itself: one that is kept shall not keep others
 		base := &layered[of[i]]
 		set := &base.set
 		if len(subs[i].opts) > 0 {

@@ -33,10 +33,8 @@ func (b *book) tell(k events.Kind, e *entry, say func(e *events.Event)) {
 
 // describe says of a job what the book knows, or the claim that has read it.
 func (b *book) describe(e *entry) *events.Job {
-	if c := e.claim; c != nil {
-		if j := c.about.Load(); j != nil {
-			return j
-		}
+	if c := e.claim; c != nil && c.known.Load() {
+		return c.about.Load()
 	}
 	if j := b.introduced(e); j != nil {
 		return j

@@ -21,7 +21,8 @@ type writer struct {
 	// patience is how long it lets others come before the next commit.
 	patience linger
 	// flows says that the last commit was of many ends, and that nobody waits for the next.
-	flows bool
+	flows     bool
+	committed time.Time // when that was
 	// unsettled says that it is not known what has become of a commit that was given up.
 	unsettled bool
 }
@@ -205,6 +206,7 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 		b.about = c.about
 		if err == nil {
 			w.patience = w.patience.after(callers, b.asking, c.stored)
+			w.committed = time.Now()
 			w.flows = callers == 0 && b.asking == 0 && len(c.ops) >= flow
 			w.done(c)
 		} else {

@@ -1,6 +1,9 @@
 package supervisor
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // instant is a time in a third of the room: nanoseconds since the run began, and
 // one more, so that zero is no time. A run reckons in instants; who looks on is shown
@@ -38,26 +41,47 @@ func (r *run) instant(t time.Time) instant { return instantAt(max(t.Sub(r.began)
 func (r *run) time(i instant) time.Time { return i.after(r.began) }
 
 // epoch returns when the run began by the wall clock as it goes now. Instants are shown in
-// relation to it, so that they keep their distances.
+// relation to it, so that they keep their distances; it stays what it is until the wall clock has been
+// set, or has gone on while the machine slept.
 func (r *run) epoch() time.Time {
+	shown := r.began
+	if p := r.reset.Load(); p != nil {
+		shown = *p
+	}
 	now := time.Now()
-	return epochBy(r.began, now, now.Sub(r.began))
+	if epochBy(shown, now, now.Sub(r.began)).Equal(shown) {
+		return shown
+	}
+	// Two clocks were read, one after the other, and there may have been a while in between. So
+	// it counts only if there was none.
+	for range sureReadings {
+		before := time.Since(r.began)
+		now = time.Now()
+		if time.Since(r.began)-before < steady/2 {
+			shown = epochBy(shown, now, now.Sub(r.began))
+			r.reset.Store(&shown)
+			break
+		}
+	}
+	return shown
 }
 
-// epochBy is the epoch of a run that began at began and has lasted for a time at now. Both
-// say the same unless the wall clock was set meanwhile, or has gone on while the machine
-// slept.
-func epochBy(began, now time.Time, lasted time.Duration) time.Time {
-	set := time.Duration(now.UnixNano()-began.UnixNano()) - lasted
+// epochBy is the epoch of a run that was shown to have begun at shown, and has lasted for a time at
+// now. Both say the same unless the wall clock was set meanwhile.
+func epochBy(shown, now time.Time, lasted time.Duration) time.Time {
+	set := time.Duration(now.UnixNano()-shown.UnixNano()) - lasted
 	if set.Abs() < steady {
-		return began // the same to the nanosecond for all who ask
+		return shown // the same to the nanosecond for all who ask
 	}
 	return now.Add(-lasted)
 }
 
-// steady is by how much the wall clock may seem to have been set that was not: it and the
-// clock that measures cannot be read at one moment.
-const steady = time.Millisecond
+const (
+	// steady is by how much the wall clock may seem to have been set that was not.
+	steady = time.Millisecond
+	// sureReadings is how often both clocks are read until that was quick enough.
+	sureReadings = 8
+)
 
 // wall returns an instant as the wall clock shows it. What is told of one instant is
 // told with one time, so it is kept for the next who asks. It is called with mu held.
@@ -71,7 +95,7 @@ func (r *run) wall(i instant) time.Time {
 // after is now and d more, for a d that may be Forever: a century is enough.
 func after(now instant, d time.Duration) instant {
 	const century = 100 * 365 * 24 * time.Hour
-	return now + instant(min(d, century))
+	return now + min(instant(min(d, century)), math.MaxInt64-now)
 }
 
 // within is min for instants, where zero is no bound.

@@ -1,8 +1,14 @@
 package supervisor
 
 import (
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/taskvisor/taskvisor/policy"
 )
 
 func TestTheEpochFollowsTheWallClockAndNothingElse(t *testing.T) {
@@ -54,6 +60,49 @@ func TestWithinTheEarlierBoundHoldsAndZeroIsNone(t *testing.T) {
 	for _, row := range []struct{ a, b, want instant }{{0, 0, 0}, {5, 0, 5}, {0, 5, 5}, {5, 6, 5}, {6, 5, 5}} {
 		if got := within(row.a, row.b); got != row.want {
 			t.Errorf("within(%d, %d) = %d, want %d", row.a, row.b, got, row.want)
+		}
+	}
+}
+
+// Two clocks cannot be read at one moment, and on a busy machine there may be a while in between.
+func TestTheEpochStaysUnlessTheClockWasSet(t *testing.T) {
+	var quit atomic.Bool
+	var busy sync.WaitGroup
+	for range 4 * runtime.GOMAXPROCS(0) {
+		busy.Go(func() {
+			for !quit.Load() {
+				runtime.KeepAlive(&busy)
+			}
+		})
+	}
+	r := &run{began: time.Now()}
+	for range 300_000 {
+		if got := r.epoch(); got != r.began {
+			t.Errorf("the epoch has moved by %v", got.Sub(r.began))
+			break
+		}
+	}
+	// It was set an hour back, after it had been set an hour forward.
+	forward := r.began.Round(0).Add(time.Hour)
+	r.reset.Store(&forward)
+	now := r.epoch()
+	if off := now.Round(0).Sub(r.began.Round(0)); off.Abs() > steady {
+		t.Errorf("the epoch is off by %v", off)
+	}
+	for range 100_000 {
+		if got := r.epoch(); got != now {
+			t.Errorf("the epoch has moved by %v", got.Sub(now))
+			break
+		}
+	}
+	quit.Store(true)
+	busy.Wait()
+}
+
+func TestForeverIsNeverOver(t *testing.T) {
+	for _, now := range []instant{beginning, math.MaxInt64 / 2, math.MaxInt64 - 1} {
+		if got := after(now, policy.Forever); got < now {
+			t.Errorf("Forever after %d is %d", now, got)
 		}
 	}
 }

@@ -24,12 +24,18 @@ func (c *child) Next(last *actor.Attempt, res actor.Result) *actor.Attempt {
 	}
 	r := c.run
 	r.mu.Lock()
+	vacant := false
+	defer func() { // what tells of the child may call runtime.Goexit
+		if !vacant {
+			r.release()
+		}
+	}()
 	r.keepLeft(left)
 	at := r.follow(c, last, &res, pause)
 	if at == nil && (len(r.gone) > 0 || r.halted) {
+		vacant = true
 		return actor.Vacant // with the lock held, which is for Left
 	}
-	r.release()
 	return at
 }
 
@@ -61,9 +67,12 @@ func (r *run) follow(c *child, last *actor.Attempt, res *actor.Result, pause tim
 	case last == nil:
 		return r.advance(c, r.now())
 	}
-	ended := endOf(last, res)
-	r.attemptEnded(c, last, res, pause, ended)
-	return r.advance(c, ended)
+	now := endOf(last, res)
+	r.attemptEnded(c, last, res, pause, now)
+	if !c.set.atOnce || len(c.set.terms.Around) > 0 {
+		now = r.now() // what is the user's was called since, and takes as long as it likes
+	}
+	return r.advance(c, now)
 }
 
 // endOf returns when an attempt ended.

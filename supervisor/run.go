@@ -91,6 +91,8 @@ type run struct {
 
 	lastTold instant   // what was told last, see wall
 	lastTime time.Time // and with which time
+
+	reset atomic.Pointer[time.Time] // when it began, since the wall clock was set; see epoch
 }
 
 // env is what a tree shares, carried by the context.
