@@ -31,14 +31,15 @@ const remarks = `## Where the time goes
 - **A submission** is prepared without the lock, which takes more than half of a decision: its record, label and ticket are allocated then. One that finds
   its slot idle pays for a start, and on top for the ticket, for a slot, and for its entry under its number.
 - **Queues** are linked lists, and submissions are found by number, so nothing is walked. Still, 100k submissions do not fit into the caches: to cancel one
-  at random means to fetch it, its neighbours and its entry from memory. The line with 1,000 queues pays the same for queues that are short.
+  at random means to fetch it, its neighbours and its entry from memory. The line with 1,000 queues pays the same for queues that are short, and so does what is written
+  by hand: it becomes about ten times slower, since it does so little else.
 - **Submissions that nobody awaits** before all are made wait for their key, ten at a time, and with them tens of thousands of records that were just written: they are
   fetched again when their turn comes. Those by ` + "`Start`" + ` run at once, and are gone before the next.
 - **A hand-over** is done by the owner that ends, from the bottom of its stack, and the next one takes over its goroutine.
-- **Draining** costs each job a child, a JSON document, and in the file two puts, three removals of what is too old, and its share of a commit. Jobs that
-  do nothing are all about to end at any time, and wait for one lock; jobs that do something do not.
+- **Draining** costs each job a child, a JSON document, and in the file one put, two removals of what is too old, and its share of a commit. To decode the document is a
+  third of that: the line without JSON has what is left.
 - **A batch** is prepared by its caller, who encodes and hashes each payload, and then planned and put by the writer: one after the other, as one
-  caller has it.
+  caller has it. Half of the time is that of bbolt; the rest is shared by the document, the key, the job's places in memory, and their collection.
 
 `
 

@@ -7,8 +7,12 @@ import (
 	"github.com/taskvisor/taskvisor/events"
 )
 
-// atOnce is how most short tasks end. Outcomes do not change.
-var atOnce = actor.Outcome{Kind: events.Completed, Attempts: 1}
+// atOnce is how most short tasks end, and inTime how most long ones do, when all are stopped that have
+// made one attempt. Outcomes do not change.
+var (
+	atOnce = actor.Outcome{Kind: events.Completed, Attempts: 1}
+	inTime = actor.Outcome{Kind: events.Stopped, Reason: events.ReasonShutdown, Attempts: 1}
+)
 
 // finish ends a child for good: the books first, then whoever waits.
 func (r *run) finish(c *child, kind events.Outcome, stuck *actor.StuckError, now instant) {
@@ -17,8 +21,13 @@ func (r *run) finish(c *child, kind events.Outcome, stuck *actor.StuckError, now
 		r.alive--
 	}
 	r.dropPermit(c)
-	o := &atOnce
-	if kind != events.Completed || c.attempts != 1 {
+	var o *actor.Outcome
+	switch {
+	case kind == events.Completed && c.attempts == 1:
+		o = &atOnce
+	case kind == events.Stopped && c.attempts == 1 && c.reason == events.ReasonShutdown && c.trouble == nil:
+		o = &inTime
+	default:
 		o = &actor.Outcome{Kind: kind, Attempts: int(c.attempts)}
 	}
 	switch kind {
@@ -32,6 +41,9 @@ func (r *run) finish(c *child, kind events.Outcome, stuck *actor.StuckError, now
 		o.Reason, o.Err = c.reason, stuck
 	default:
 		c.enterState(StateStopped, now)
+		if o == &inTime {
+			break
+		}
 		o.Reason = c.reason
 		if c.trouble != nil {
 			o.StopErr = c.trouble.stopErr

@@ -147,6 +147,7 @@ func (r *run) stopAll(now instant) {
 		return
 	}
 	r.stop.toldAll = true
+	r.cancels, r.watched = slices.Grow(r.cancels, r.alive), slices.Grow(r.watched, r.alive)
 	for c := r.last; c != nil; {
 		older := c.prev
 		r.tellToEnd(c, events.ReasonShutdown, now)
