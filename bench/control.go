@@ -59,8 +59,8 @@ func controlWorks() []work {
 			lines: []line{
 				{figure: "shallow", title: "cancel a queued submission, 100 queued", unit: "ns"},
 				{figure: "deep", title: "the same with 100k queued, in the order of submission", unit: "ns", targets: []target{timesLine(2, "cancel", "shallow", "with 100")}},
-				{figure: "random", title: "the same with 100k queued, at random", unit: "ns", targets: []target{times(2, bare)}},
-				{figure: "wide", title: "the same with 100k queued, for 1,000 keys, at random", unit: "ns", targets: []target{times(2, bare)}},
+				{figure: "random", title: "the same with 100k queued, at random", unit: "ns", targets: []target{timesLine(2, "cancel", "shallow", "with 100")}},
+				{figure: "wide", title: "the same with 100k queued, for 1,000 keys, at random", unit: "ns"},
 			},
 			measure: measureCancels,
 		},

@@ -11,6 +11,7 @@ import (
 	"github.com/taskvisor/taskvisor/persist/memstore"
 )
 
+// again runs a queue that may have run before, until stop is called.
 func again(t *testing.T, q *persist.Queue) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
@@ -46,7 +47,7 @@ func TestAClaimOfTheLastRunDoesNotTouchTheNext(t *testing.T) {
 		same(t, "inside", s.now(), "a") // one worker
 		late.Receive()
 		synctest.Wait()
-		running, _, _, _, active, _ := persist.Figures(q)
+		running, active := persist.Figures(q)
 		same(t, "places taken", fmt.Sprint(running, active), "1 1")
 		if err := q.SetWorkers(1); err != nil {
 			t.Fatal(err)
@@ -83,8 +84,6 @@ func TestAPlaceIsNotLostAfterAStaleClaim(t *testing.T) {
 		}
 		late.Receive()
 		synctest.Wait()
-		w, _ := q.Why(t.Context(), 1)
-		t.Log(w, w.Reason)
 		same(t, "inside", s.now(), "a")
 		elapse(10 * time.Second)
 		same(t, "inside after ten seconds", s.now(), "a")

@@ -1,7 +1,6 @@
 package persist_test
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,12 +14,7 @@ func TestReadyJobsRunAfterTheWorkersWereRestarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage()
 		q := persist.New(persist.Config{Store: memstore.New(), Workers: 1, Handlers: s.handlers()})
-		ctx, cancel := context.WithCancel(context.Background())
-		ended := make(chan error, 1)
-		go func() { ended <- q.Run(ctx) }()
-		if err := q.WaitReady(ctx); err != nil {
-			t.Fatal(err)
-		}
+		stop := again(t, q)
 		must(t)(chore.Submit(t.Context(), q, "a"))
 		must(t)(chore.Submit(t.Context(), q, "b"))
 		same(t, "inside", s.now(), "a")
@@ -34,7 +28,6 @@ func TestReadyJobsRunAfterTheWorkersWereRestarted(t *testing.T) {
 		elapse(2 * time.Hour)
 		same(t, "inside after two hours", s.now(), "a")
 		s.letAllGo()
-		cancel()
-		<-ended
+		stop()
 	})
 }
