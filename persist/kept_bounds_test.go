@@ -25,12 +25,18 @@ func heapNow() int64 {
 }
 
 // bounded checks that a cache takes no more of the heap than it is told, give or take what its jobs
-// are beside their texts.
+// are beside their texts. What others have left on the heap may go meanwhile, so it looks again: what
+// is held is held each time.
 func bounded(t *testing.T, cache int64, measure func(cache int64) int64) {
 	t.Helper()
-	if more := measure(cache) - measure(persist.NoCache); more > 4*cache {
-		t.Errorf("jobs that wait take %d KiB more than without a cache, and Cache is %d KiB", more>>10, cache>>10)
+	var more int64
+	for range 4 {
+		without := measure(persist.NoCache)
+		if more = measure(cache) - without; more <= 4*cache {
+			return
+		}
 	}
+	t.Errorf("jobs that wait take %d KiB more than without a cache, and Cache is %d KiB", more>>10, cache>>10)
 }
 
 func onDisk(t *testing.T) persist.Backend {
