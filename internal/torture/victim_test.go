@@ -201,13 +201,7 @@ func (v *victim) act(ctx context.Context) {
 			}
 			enough()
 		}()
-		if list, err := v.q.DeadLetters(ctx, 0, 0); err == nil {
-			for _, j := range list {
-				if j.End.At.Before(v.born) { // of the others an event will tell
-					v.dead = append(v.dead, j.ID)
-				}
-			}
-		}
+		v.learnDead(ctx)
 		for range 4 {
 			wg.Go(v.submitMany)
 		}
@@ -227,6 +221,22 @@ func (v *victim) act(ctx context.Context) {
 	if v.Mode == load && ctx.Err() == nil {
 		v.ctx = ctx
 		v.runDry()
+	}
+}
+
+// learnDead looks for what can be revived since an earlier life. Meanwhile events tell of the
+// others.
+func (v *victim) learnDead(ctx context.Context) {
+	list, err := v.q.DeadLetters(ctx, 0, 0)
+	if err != nil {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, j := range list {
+		if j.End.At.Before(v.born) {
+			v.dead = append(v.dead, j.ID)
+		}
 	}
 }
 
