@@ -122,17 +122,16 @@ func (c *Controller) Prepare(sub Submission) (*Ticket, error) {
 // *supervisor.ChildError: with ErrNotFound for what neither waits nor runs, with ErrSelf
 // for a task that would cancel itself, ErrNotRunning, or the cause of ctx.
 func (c *Controller) Cancel(ctx context.Context, id events.ID) error {
-	name := fmt.Sprintf("#%d", id)
-	d, err := c.open(ctx, "cancel", name)
+	d, err := c.open(ctx)
 	if err != nil {
-		return err
+		return c.refuse("cancel", numbered(id), err)
 	}
 	t, err := d.cancel(ctx, id)
 	switch {
 	case t != nil && err != nil:
 		return &supervisor.ChildError{Act: "cancel", Path: t.Handle().Path(), Err: err}
 	case err != nil:
-		return c.refuse("cancel", name, err)
+		return c.refuse("cancel", numbered(id), err)
 	}
 	if t == nil {
 		return nil
@@ -156,9 +155,9 @@ func (c *Controller) Purge(key string) int {
 // when ctx has. What is submitted meanwhile comes after them. The error joins those that
 // Cancel would return for each owner; a key for which nothing runs is no error.
 func (c *Controller) Stop(ctx context.Context, key string) error {
-	d, err := c.open(ctx, "stop", key)
+	d, err := c.open(ctx)
 	if err != nil {
-		return err
+		return c.refuse("stop", key, err)
 	}
 	owners, err := d.stop(ctx, key)
 	if err != nil {
@@ -209,27 +208,29 @@ func (c *Controller) width(key string) int {
 // Handle returns the handle of a submission that waits or runs. Once it has ended, only
 // those that have the handle can tell how.
 func (c *Controller) Handle(id events.ID) (*actor.Handle, error) {
-	name := fmt.Sprintf("#%d", id)
-	d, err := c.open(context.Background(), "find", name)
+	d, err := c.open(context.Background())
 	if err != nil {
-		return nil, err
+		return nil, c.refuse("find", numbered(id), err)
 	}
 	d.door.Lock()
 	defer d.door.Unlock()
-	if t := d.tickets.Find(id); t != nil {
-		return t.Handle(), nil
+	if e := d.entries.Find(id); e != nil {
+		return e.task.Handle(), nil
 	}
-	return nil, c.refuse("find", name, supervisor.ErrNotFound)
+	return nil, c.refuse("find", numbered(id), supervisor.ErrNotFound)
 }
 
+// numbered is what stands in errors for a submission that is not there.
+func numbered(id events.ID) string { return fmt.Sprintf("#%d", id) }
+
 // open returns the desk of the present run.
-func (c *Controller) open(ctx context.Context, act, name string) (*desk, error) {
+func (c *Controller) open(ctx context.Context) (*desk, error) {
 	if ctx.Err() != nil {
-		return nil, c.refuse(act, name, context.Cause(ctx))
+		return nil, context.Cause(ctx)
 	}
 	d := c.desk()
 	if d == nil {
-		return nil, c.refuse(act, name, supervisor.ErrNotRunning)
+		return nil, supervisor.ErrNotRunning
 	}
 	return d, nil
 }

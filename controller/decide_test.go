@@ -91,22 +91,22 @@ func TestEachAdmissionHasALabelBothWays(t *testing.T) {
 // A free unit of room is never made up and never lost, whoever leaves when.
 func TestRoomIsGivenToTheFirstThatWaitsForIt(t *testing.T) {
 	r := room{free: 2}
-	tickets := make([]*Ticket, 5)
-	for i := range tickets {
-		tickets[i] = &Ticket{}
-		r.take(tickets[i])
+	entries := make([]*entry, 5)
+	for i := range entries {
+		entries[i] = &entry{ticket: &Ticket{}}
+		r.take(entries[i])
 	}
 	if r.free != 0 || r.parked.Len() != 3 {
 		t.Fatalf("%d free, %d parked", r.free, r.parked.Len())
 	}
-	r.give(tickets[3]) // gives up while it is parked
-	r.give(tickets[0])
-	if tickets[2].room != seated || tickets[4].room != parked || r.parked.Len() != 1 {
+	r.give(entries[3]) // gives up while it is parked
+	r.give(entries[0])
+	if entries[2].room != seated || entries[4].room != parked || r.parked.Len() != 1 {
 		t.Error("the room is not the first's that was parked")
 	}
-	r.give(&Ticket{}) // took none: a replacement
+	r.give(&entry{}) // took none: a replacement
 	for _, i := range []int{1, 2, 4} {
-		r.give(tickets[i])
+		r.give(entries[i])
 	}
 	if r.free != 2 || r.parked.Len() != 0 {
 		t.Errorf("%d free, %d parked", r.free, r.parked.Len())

@@ -20,9 +20,9 @@ type desk struct {
 
 	// All below is guarded by the door.
 	closed  bool
-	slots   map[string]*slot               // those that are not empty
-	tickets register.Of[events.ID, Ticket] // those that wait or run
-	queued  int                            // how many wait
+	slots   map[string]*slot              // those that are not empty
+	entries register.Of[events.ID, entry] // those that wait or run
+	queued  int                           // how many wait
 	room    room
 	vacant  []*slot // those that have places for who waits
 	spare   []*slot // to be used again
@@ -49,25 +49,22 @@ func (d *desk) submit(t *Ticket) (admitted <-chan struct{}, err error) {
 	t.given = true
 	d.c.counts.submitted[t.admission].Add(1)
 	if d.closed {
-		d.reject(t, events.ReasonClosing)
+		d.reject(t.task, t.key, t, events.ReasonClosing)
 		return nil, nil
 	}
 	s := d.slot(t.key)
 	switch answer, why := decide(t.admission, d.occupancy(s, t)); answer {
 	case enters:
-		d.enter(s, t)
+		d.enter(d.note(s, t))
 		d.tidy(s)
 	case waits:
 		d.queue(s, t)
 	case succeeds:
 		d.succeed(s, t)
 	case refused:
-		d.reject(t, why)
+		d.reject(t.task, t.key, t, why)
 	}
-	if t.room == parked {
-		return t.admitted, nil
-	}
-	return nil, nil
+	return t.admitted, nil
 }
 
 // occupancy is how full a slot is for t.
@@ -110,41 +107,49 @@ func (d *desk) forget(s *slot) {
 	}
 }
 
-// enter gives t a place of the slot, or its outcome.
-func (d *desk) enter(s *slot, t *Ticket) {
-	err := t.task.Enter()
+// note gives t its entry, which is in no line yet.
+func (d *desk) note(s *slot, t *Ticket) *entry {
+	return d.entries.Add(t.ID(), entry{task: t.task, ticket: t, slot: s})
+}
+
+// strike removes the entry of one that is in no line any more.
+func (d *desk) strike(e *entry) { d.entries.Remove(e.task.Handle().ID()) }
+
+// enter gives e a place of its slot, or its outcome.
+func (d *desk) enter(e *entry) {
+	err := e.task.Enter()
 	switch {
 	case err == nil:
-		t.slot = s
-		s.own(t)
-		d.tickets.Add(t.ID(), t)
+		e.slot.own(e)
 		d.c.counts.entered.Add(1)
 	case errors.Is(err, supervisor.ErrExists):
-		d.reject(t, events.ReasonDuplicate)
+		d.turnAway(e, events.ReasonDuplicate)
 	default:
-		d.reject(t, events.ReasonClosing)
+		d.turnAway(e, events.ReasonClosing)
 	}
 }
 
 // queue has t wait at the end.
 func (d *desk) queue(s *slot, t *Ticket) {
-	d.room.take(t)
-	s.queue.append(t)
-	d.wait(s, t)
+	e := d.note(s, t)
+	d.room.take(e)
+	s.queue.append(e)
+	d.wait(e)
 }
 
 // succeed has t wait at the head, in place of who was there, and the oldest owner end.
 func (d *desk) succeed(s *slot, t *Ticket) {
 	owner := d.namesake(s, t)
 	if _, taken := t.task.Namesake(); taken && owner == nil {
-		d.reject(t, events.ReasonDuplicate) // nobody shall make way for it in vain
+		d.reject(t.task, t.key, t, events.ReasonDuplicate) // nobody shall make way for it in vain
 		return
 	}
 	if head := s.queue.first; head != nil {
 		d.dismiss(head, events.ReasonSuperseded)
 	}
-	s.queue.prepend(t)
-	d.wait(s, t)
+	e := d.note(s, t)
+	s.queue.prepend(e)
+	d.wait(e)
 	if owner == nil {
 		owner = s.oldest()
 	}
@@ -155,7 +160,7 @@ func (d *desk) succeed(s *slot, t *Ticket) {
 }
 
 // namesake is the owner in the slot that has the name of t, or nil.
-func (d *desk) namesake(s *slot, t *Ticket) *Ticket {
+func (d *desk) namesake(s *slot, t *Ticket) *entry {
 	if s.owners.n == 0 {
 		return nil
 	}
@@ -163,70 +168,77 @@ func (d *desk) namesake(s *slot, t *Ticket) *Ticket {
 	if !taken {
 		return nil
 	}
-	if owner := d.tickets.Find(id); owner != nil && owner.slot == s {
+	if owner := d.entries.Find(id); owner != nil && owner.slot == s {
 		return owner
 	}
 	return nil
 }
 
 // wait is what all have in common that wait.
-func (d *desk) wait(s *slot, t *Ticket) {
-	t.slot, t.waits, t.since = s, true, time.Now()
-	d.tickets.Add(t.ID(), t)
+func (d *desk) wait(e *entry) {
+	t := e.ticket
+	e.waits, t.since = true, time.Now()
 	d.queued++
 	if t.ttl != policy.Forever {
+		e.timed = true
 		t.timer = time.AfterFunc(t.ttl, func() { d.expire(t) })
 	}
-	d.door.Tell(t.task, events.TaskQueued, func(e *events.Event) { e.Key, e.Count = t.key, uint64(s.queue.n) })
+	d.door.Tell(t.task, events.TaskQueued, func(ev *events.Event) { ev.Key, ev.Count = t.key, uint64(e.slot.queue.n) })
 }
 
-// stopWaiting takes t out of its queue, for whatever comes next.
-func (d *desk) stopWaiting(t *Ticket) {
-	t.slot.queue.remove(t)
-	t.waits = false
+// stopWaiting takes e out of its queue, for whatever comes next.
+func (d *desk) stopWaiting(e *entry) {
+	e.slot.queue.remove(e)
+	e.waits = false
 	d.queued--
-	d.tickets.Remove(t.ID())
-	d.room.give(t)
-	if t.timer != nil {
-		t.timer.Stop()
+	d.room.give(e)
+	if e.timed {
+		e.ticket.timer.Stop()
 	}
 }
 
 // dismiss rejects one that waits.
-func (d *desk) dismiss(t *Ticket, why events.Reason) {
-	d.stopWaiting(t)
-	d.reject(t, why)
+func (d *desk) dismiss(e *entry, why events.Reason) {
+	d.stopWaiting(e)
+	d.turnAway(e, why)
 }
 
 // takeOut dismisses one that waits by itself, for which others may have waited.
-func (d *desk) takeOut(t *Ticket, why events.Reason) {
-	s := t.slot
-	d.dismiss(t, why)
+func (d *desk) takeOut(e *entry, why events.Reason) {
+	s := e.slot
+	d.dismiss(e, why)
 	d.advance(s)
 }
 
-// reject gives t its outcome without having run.
-func (d *desk) reject(t *Ticket, why events.Reason) {
+// turnAway rejects one that is in no line.
+func (d *desk) turnAway(e *entry, why events.Reason) {
+	was := *e
+	d.strike(e)
+	d.reject(was.task, was.slot.key, was.ticket, why)
+}
+
+// reject gives a task its outcome without having run. Its ticket is looked at only if
+// somebody listens.
+func (d *desk) reject(task supervisor.Candidate, key string, t *Ticket, why events.Reason) {
 	d.c.counts.rejected[why].Add(1)
-	d.door.Tell(t.task, events.TaskRejected, func(e *events.Event) {
-		e.Key, e.Reason = t.key, why
+	d.door.Tell(task, events.TaskRejected, func(e *events.Event) {
+		e.Key, e.Reason = key, why
 		if !t.since.IsZero() {
 			e.Elapsed = e.At.Sub(t.since)
 		}
 	})
-	t.task.Reject(t.key, why)
+	task.Reject(key, why)
 }
 
 // Left frees the place of an owner, and says whether others wait for it.
 func (d *desk) Left(k supervisor.Candidate) (more bool) {
-	id := k.Handle().ID()
-	t := d.tickets.Find(id)
-	if t == nil {
+	e := d.entries.Find(k.Handle().ID())
+	if e == nil {
 		return false // started by hand
 	}
-	d.tickets.Remove(id)
-	s := t.slot
-	s.disown(t)
+	s := e.slot
+	s.disown(e)
+	d.strike(e)
 	switch {
 	case s.vacant:
 	case s.queue.n == 0:
@@ -251,21 +263,21 @@ func (d *desk) Next() {
 // advance fills the free places of a slot from its queue. An owner that ends has little
 // stack for it, so it does itself as little as it can.
 func (d *desk) advance(s *slot) {
-	for t := d.next(s); t != nil; t = d.next(s) {
-		d.enter(s, t)
+	for e := d.next(s); e != nil; e = d.next(s) {
+		d.enter(e)
 	}
 	d.tidy(s)
 }
 
 // next takes from the queue who may enter now, or nobody.
-func (d *desk) next(s *slot) *Ticket {
-	for t := s.queue.first; t != nil && d.occupancy(s, t).hasPlace(); t = s.queue.first {
-		if t.ttl != policy.Forever && time.Since(t.since) >= t.ttl { // its timer is late
-			d.dismiss(t, events.ReasonExpired)
+func (d *desk) next(s *slot) *entry {
+	for e := s.queue.first; e != nil && d.occupancy(s, e.ticket).hasPlace(); e = s.queue.first {
+		if t := e.ticket; e.timed && time.Since(t.since) >= t.ttl { // its timer is late
+			d.dismiss(e, events.ReasonExpired)
 			continue
 		}
-		d.stopWaiting(t)
-		return t
+		d.stopWaiting(e)
+		return e
 	}
 	return nil
 }
@@ -281,8 +293,8 @@ func (d *desk) widen(key string) {
 func (d *desk) expire(t *Ticket) {
 	d.door.Lock()
 	defer d.door.Unlock()
-	if t.waits {
-		d.takeOut(t, events.ReasonExpired)
+	if e := d.entries.Find(t.ID()); e != nil && e.waits {
+		d.takeOut(e, events.ReasonExpired)
 	}
 }
 
@@ -290,10 +302,11 @@ func (d *desk) expire(t *Ticket) {
 func (d *desk) giveUp(t *Ticket) bool {
 	d.door.Lock()
 	defer d.door.Unlock()
-	if t.room != parked {
+	e := d.entries.Find(t.ID())
+	if e == nil || e.room != parked {
 		return false
 	}
-	d.takeOut(t, events.ReasonFull)
+	d.takeOut(e, events.ReasonFull)
 	return true
 }
 
@@ -302,18 +315,18 @@ func (d *desk) cancel(ctx context.Context, id events.ID) (*Ticket, error) {
 	caller := actor.Current(ctx) // asks a user's context, so without the lock
 	d.door.Lock()
 	defer d.door.Unlock()
-	t := d.tickets.Find(id)
+	e := d.entries.Find(id)
 	switch {
-	case t == nil:
+	case e == nil:
 		return nil, supervisor.ErrNotFound
-	case t.waits:
-		d.takeOut(t, events.ReasonWithdrawn)
+	case e.waits:
+		d.takeOut(e, events.ReasonWithdrawn)
 		return nil, nil
-	case t.task.Has(caller):
-		return t, supervisor.ErrSelf
+	case e.task.Has(caller):
+		return e.ticket, supervisor.ErrSelf
 	}
-	t.task.Stop(events.ReasonStopped)
-	return t, nil
+	e.task.Stop(events.ReasonStopped)
+	return e.ticket, nil
 }
 
 // purge rejects all that wait for a key.
@@ -326,8 +339,8 @@ func (d *desk) purge(key string) (n int) {
 }
 
 func (d *desk) empty(s *slot, why events.Reason) (n int) {
-	for t := s.queue.first; t != nil; t = s.queue.first {
-		d.dismiss(t, why)
+	for e := s.queue.first; e != nil; e = s.queue.first {
+		d.dismiss(e, why)
 		n++
 	}
 	return n
@@ -343,11 +356,11 @@ func (d *desk) stop(ctx context.Context, key string) ([]*Ticket, error) {
 		return nil, nil
 	}
 	var owners []*Ticket
-	for t := s.owners.first; t != nil; t = t.next {
-		if t.task.Has(caller) {
+	for e := s.owners.first; e != nil; e = e.next {
+		if e.task.Has(caller) {
 			return nil, supervisor.ErrSelf
 		}
-		owners = append(owners, t)
+		owners = append(owners, e.ticket)
 	}
 	d.empty(s, events.ReasonWithdrawn)
 	for _, t := range owners {

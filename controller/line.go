@@ -1,45 +1,45 @@
 package controller
 
-// line is tickets one after the other. A ticket is in one line at most: it waits, or it
+// line is entries one after the other. An entry is in one line at most: it waits, or it
 // has a place.
 type line struct {
-	first, last *Ticket
+	first, last *entry
 	n           int
 }
 
-func (l *line) append(t *Ticket) {
-	t.prev, t.next = l.last, nil
+func (l *line) append(e *entry) {
+	e.prev, e.next = l.last, nil
 	if l.last != nil {
-		l.last.next = t
+		l.last.next = e
 	} else {
-		l.first = t
+		l.first = e
 	}
-	l.last = t
+	l.last = e
 	l.n++
 }
 
-func (l *line) prepend(t *Ticket) {
-	t.prev, t.next = nil, l.first
+func (l *line) prepend(e *entry) {
+	e.prev, e.next = nil, l.first
 	if l.first != nil {
-		l.first.prev = t
+		l.first.prev = e
 	} else {
-		l.last = t
+		l.last = e
 	}
-	l.first = t
+	l.first = e
 	l.n++
 }
 
-func (l *line) remove(t *Ticket) {
-	if t.prev != nil {
-		t.prev.next = t.next
+func (l *line) remove(e *entry) {
+	if e.prev != nil {
+		e.prev.next = e.next
 	} else {
-		l.first = t.next
+		l.first = e.next
 	}
-	if t.next != nil {
-		t.next.prev = t.prev
+	if e.next != nil {
+		e.next.prev = e.prev
 	} else {
-		l.last = t.prev
+		l.last = e.prev
 	}
-	t.prev, t.next = nil, nil
+	e.prev, e.next = nil, nil
 	l.n--
 }

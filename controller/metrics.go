@@ -85,7 +85,7 @@ func (c *Controller) Measure(report func(m *events.Metric, value float64, labels
 	if d := c.desk(); d != nil {
 		d.door.Lock()
 		slots, queued, parked = len(d.slots), d.queued, d.room.parked.Len()
-		owners = d.tickets.Len() - queued
+		owners = d.entries.Len() - queued
 		d.door.Unlock()
 	}
 	report(slotsMetric, float64(slots), name)

@@ -6,39 +6,40 @@ import "container/list"
 // in which they came. It is guarded by the desk's door.
 type room struct {
 	free   int
-	parked list.List // of *Ticket
+	parked list.List // of *entry
 }
 
-// take gives t room, or has it wait for some.
-func (r *room) take(t *Ticket) {
+// take gives e room, or has it wait for some.
+func (r *room) take(e *entry) {
 	if r.free > 0 {
 		r.free--
-		t.room = seated
+		e.room = seated
 		return
 	}
-	t.room = parked
-	t.admitted = make(chan struct{})
-	t.parked = r.parked.PushBack(t)
+	e.room = parked
+	e.ticket.admitted = make(chan struct{})
+	e.ticket.parked = r.parked.PushBack(e)
 }
 
-// give is called when t does not wait in its queue any more.
-func (r *room) give(t *Ticket) {
-	switch t.room {
+// give is called when e does not wait in its queue any more.
+func (r *room) give(e *entry) {
+	switch e.room {
 	case parked:
-		r.unpark(t, standing)
+		r.unpark(e, standing)
 	case seated:
-		t.room = standing
-		if e := r.parked.Front(); e != nil {
-			r.unpark(e.Value.(*Ticket), seated)
+		e.room = standing
+		if first := r.parked.Front(); first != nil {
+			r.unpark(first.Value.(*entry), seated)
 			return
 		}
 		r.free++
 	}
 }
 
-// unpark lets the caller go on that has submitted t.
-func (r *room) unpark(t *Ticket, to seating) {
+// unpark lets the caller go on that has submitted e.
+func (r *room) unpark(e *entry, to seating) {
+	t := e.ticket
 	r.parked.Remove(t.parked)
-	t.parked, t.room = nil, to
+	t.parked, e.room = nil, to
 	close(t.admitted)
 }

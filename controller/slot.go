@@ -10,25 +10,25 @@ type slot struct {
 	vacant bool // somebody has left, and those that wait have not been looked at since
 	// fresh is an owner before which all have been told to end, or nil if all have: who
 	// was told once stays so.
-	fresh *Ticket
+	fresh *entry
 }
 
-func (s *slot) own(t *Ticket) {
-	s.owners.append(t)
+func (s *slot) own(e *entry) {
+	s.owners.append(e)
 	if s.fresh == nil {
-		s.fresh = t
+		s.fresh = e
 	}
 }
 
-func (s *slot) disown(t *Ticket) {
-	if s.fresh == t {
-		s.fresh = t.next
+func (s *slot) disown(e *entry) {
+	if s.fresh == e {
+		s.fresh = e.next
 	}
-	s.owners.remove(t)
+	s.owners.remove(e)
 }
 
 // oldest is the owner that has been there for longest and was not told to end, or nil.
-func (s *slot) oldest() *Ticket {
+func (s *slot) oldest() *entry {
 	for s.fresh != nil && s.fresh.task.Ending() {
 		s.fresh = s.fresh.next
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/taskvisor/taskvisor/events"
-	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/supervisor"
 )
 
@@ -97,7 +96,7 @@ func (d *desk) snapshot() Snapshot {
 	defer d.door.Unlock()
 	snap := Snapshot{
 		Path: d.door.Path(), Slots: make([]Slot, 0, len(d.slots)),
-		Owners: d.tickets.Len() - d.queued, Queued: d.queued, Parked: d.room.parked.Len(),
+		Owners: d.entries.Len() - d.queued, Queued: d.queued, Parked: d.room.parked.Len(),
 	}
 	for _, s := range d.slots {
 		snap.Slots = append(snap.Slots, s.list())
@@ -107,12 +106,13 @@ func (d *desk) snapshot() Snapshot {
 
 func (s *slot) list() Slot {
 	list := Slot{Key: s.key, Width: s.width, Owners: make([]supervisor.Node, 0, s.owners.n)}
-	for t := s.owners.first; t != nil; t = t.next {
-		list.Owners = append(list.Owners, t.task.Node())
+	for e := s.owners.first; e != nil; e = e.next {
+		list.Owners = append(list.Owners, e.task.Node())
 	}
-	for t := s.queue.first; t != nil; t = t.next {
-		w := Waiting{ID: t.ID(), Path: t.Handle().Path(), Admission: t.admission, Since: t.since, Parked: t.room == parked}
-		if t.ttl != policy.Forever {
+	for e := s.queue.first; e != nil; e = e.next {
+		t := e.ticket
+		w := Waiting{ID: t.ID(), Path: t.Handle().Path(), Admission: t.admission, Since: t.since, Parked: e.room == parked}
+		if e.timed {
 			w.Expires = t.since.Add(t.ttl)
 		}
 		list.Queue = append(list.Queue, w)

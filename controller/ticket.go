@@ -14,39 +14,22 @@ import (
 // ErrSubmitted means: the ticket has been submitted before.
 var ErrSubmitted = errors.New("submitted already")
 
-// Ticket is a submission that has its identity. It is submitted at most once.
+// Ticket is a submission that has its identity. It is submitted at most once. While it waits or
+// runs it has an entry.
 type Ticket struct {
-	task supervisor.Candidate
-	key  string
-
-	// What follows is guarded by the desk's door. What ends a wait comes first: among very
-	// many that wait, each further line of memory counts.
-	slot  *slot   // in which it waits or runs
-	prev  *Ticket // in the line of those that do the same
-	next  *Ticket
-	timer *time.Timer // of its time to live
-	waits bool        // for its turn
-	room  seating     // while it waits
-
-	given    bool          // it has been submitted
-	since    time.Time     // when it was, if it had to wait
-	parked   *list.Element // among those that wait for room
-	admitted chan struct{} // closed when it waits for room no more
-
-	// Read only.
+	task      supervisor.Candidate
+	key       string
 	admission Admission
 	ttl       time.Duration
 	desk      *desk
+
+	// What follows is guarded by the desk's door.
+	given    bool          // it has been submitted
+	since    time.Time     // when it was, if it had to wait
+	timer    *time.Timer   // of its time to live, while it waits
+	parked   *list.Element // among those that wait for room
+	admitted chan struct{} // closed when it waits for room no more; nil if it never had to
 }
-
-// seating is whether one that waits takes room.
-type seating uint8
-
-const (
-	standing seating = iota // it needs none
-	seated                  // it does
-	parked                  // it would, if there were any
-)
 
 // ID returns the number of the submission, and of the task that it becomes.
 func (t *Ticket) ID() events.ID { return t.Handle().ID() }

@@ -27,7 +27,7 @@ func (w *writer) notice(c *commit) {
 		if s.Verb != Amend && s.Verb != Resolve {
 			continue
 		}
-		e := b.jobs.Find(s.ID)
+		e := b.find(s.ID)
 		switch {
 		case e == nil, e.claim != nil && e.claim.known.Load():
 		case e.kept != nil: // and may not be any more when the event is told

@@ -44,7 +44,8 @@ func (b *book) mature(now instant) (expired []*entry, next instant) {
 
 // shift moves what follows the wall clock, after that was set.
 func (b *book) shift(by time.Duration) {
-	for e := range b.jobs.All() {
+	for at := range b.jobs.All() {
+		e := *at
 		if e.absolute && (e.place == delayed || e.place == blocked || e.place == arriving || e.place == leaving) {
 			b.move(e, e.place, max(e.when-instant(by), 1))
 		}

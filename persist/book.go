@@ -39,7 +39,7 @@ type book struct {
 	run      uint64 // its number: who has another was left behind by it
 	phase    runPhase
 	next     ID
-	jobs     register.Of[ID, entry]
+	jobs     register.Of[ID, *entry]
 	keys     map[Digest]*entry // who holds the key
 	open     pile[*domain]     // those that have lanes, and a place for them
 	agenda   heap              // by entry.due
@@ -90,7 +90,7 @@ func newBook() *book {
 func (b *book) reset() {
 	b.run++
 	b.clock = newClock()
-	b.jobs, b.keys = register.Of[ID, entry]{}, map[Digest]*entry{}
+	b.jobs, b.keys = register.Of[ID, *entry]{}, map[Digest]*entry{}
 	b.active = nil
 	b.open = pile[*domain]{
 		before: func(a, o *domain) bool { return a.lanes.members[0].before(o.lanes.members[0]) },
@@ -212,6 +212,14 @@ func (b *book) register(e *entry) (holder *entry) {
 	e.kind.count[phaseOf[arriving]]++
 	e.kind.jobs++
 	return holder
+}
+
+// find returns the entry of a job, or nil.
+func (b *book) find(id ID) *entry {
+	if at := b.jobs.Find(id); at != nil {
+		return *at
+	}
+	return nil
 }
 
 // forget undoes register. Who waits for the job's key has it now.

@@ -175,7 +175,8 @@ func (b *book) alias(name string, k *kind) {
 		k.run, k.borrowed = old.run, true // until it has a handler of its own
 	}
 	k.told = k.told || old.told // it is about the same jobs
-	for e := range b.jobs.All() {
+	for at := range b.jobs.All() {
+		e := *at
 		if e.kind != old {
 			continue
 		}

@@ -174,7 +174,8 @@ func (b *book) suspectAll(claimed []*entry, clean bool, limit int) (steps []Step
 
 // decided returns the jobs whose end was decided while they ran.
 func (b *book) decided() (jobs []*entry) {
-	for e := range b.jobs.All() {
+	for at := range b.jobs.All() {
+		e := *at
 		if e.place == arriving && e.extra().verdict != 0 {
 			jobs = append(jobs, e)
 		}

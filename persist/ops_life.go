@@ -140,7 +140,7 @@ func (o *claimOp) undone(b *book, _ error) bool { return true }
 type noteOp struct{ job *entry }
 
 func (o *noteOp) plan(b *book, c *commit) {
-	if e := o.job; b.jobs.Find(e.id) == e {
+	if e := o.job; b.find(e.id) == e {
 		c.amend(b, e)
 	}
 }
@@ -161,7 +161,7 @@ type cancelOp struct {
 }
 
 func (o *cancelOp) plan(b *book, c *commit) {
-	e := b.jobs.Find(o.id)
+	e := b.find(o.id)
 	switch {
 	case e == nil:
 		o.err = ErrEnded // or there is none: who asks finds out
@@ -231,7 +231,7 @@ type releaseOp struct {
 }
 
 func (o *releaseOp) plan(b *book, c *commit) {
-	e := b.jobs.Find(o.id)
+	e := b.find(o.id)
 	switch {
 	case e == nil:
 		o.err = ErrEnded // or there is none: who asks finds out
@@ -275,7 +275,7 @@ type reviveOp struct {
 func (o *reviveOp) plan(b *book, c *commit) {
 	r := &o.job.Record
 	switch {
-	case b.jobs.Find(r.ID) != nil:
+	case b.find(r.ID) != nil:
 		o.err = ErrNotEnded
 		return
 	case b.revivals != o.seen:

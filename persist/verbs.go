@@ -52,7 +52,7 @@ func (q *Queue) codecOf(def *definition) (Codec, error) {
 func (q *Queue) find(ctx context.Context, store Store, id ID) (*Job, error) {
 	b := q.book
 	b.mu.Lock()
-	e := b.jobs.Find(id)
+	e := b.find(id)
 	if e == nil || !e.unstored {
 		b.mu.Unlock()
 		return store.Job(ctx, id)
@@ -140,7 +140,7 @@ func (q *Queue) Await(ctx context.Context, id ID) (*Job, error) {
 		}
 		b := q.book
 		b.mu.Lock()
-		e, changed := b.jobs.Find(id), q.opened
+		e, changed := b.find(id), q.opened
 		var ended chan struct{}
 		if e != nil {
 			ended = e.awaited()
@@ -199,7 +199,8 @@ func (q *Queue) Parked() []Wait {
 	b := q.book
 	b.mu.Lock()
 	var list []Wait
-	for e := range b.jobs.All() {
+	for at := range b.jobs.All() {
+		e := *at
 		if e.place == parked {
 			list = append(list, b.why(e))
 		}

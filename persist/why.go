@@ -98,7 +98,7 @@ func (q *Queue) Why(ctx context.Context, id ID) (Wait, error) {
 	}
 	b := q.book
 	b.mu.Lock()
-	if e := b.jobs.Find(id); e != nil {
+	if e := b.find(id); e != nil {
 		defer b.mu.Unlock()
 		return b.why(e), nil
 	}

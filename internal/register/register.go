@@ -1,11 +1,14 @@
 // Package register finds things by their numbers, which were given one after the other.
 package register
 
-import "iter"
+import (
+	"iter"
+	"math/bits"
+)
 
 // Of is a register of values with numbers. Those whose numbers follow each other stand on one
-// page: of very many, whoever is looked for next is at hand then, and none needs more than a
-// place. The zero Of is empty. It needs a lock.
+// page, side by side: of very many, whoever is looked for next is at hand then, and what is
+// looked at is little memory. The zero Of is empty. It needs a lock.
 type Of[ID ~uint64, T any] struct {
 	pages map[ID]*page[T]
 	n     int
@@ -17,23 +20,23 @@ type Of[ID ~uint64, T any] struct {
 const pageSize = 16
 
 type page[T any] struct {
-	places [pageSize]*T
-	n      int
+	places [pageSize]T
+	taken  uint16 // a bit for each place
 }
 
 // Len returns how many there are.
 func (r *Of[ID, T]) Len() int { return r.n }
 
-// Find returns the value of a number, or nil.
+// Find returns the value of a number, which stays where it is until it is removed, or nil.
 func (r *Of[ID, T]) Find(id ID) *T {
-	if p := r.pages[id/pageSize]; p != nil {
-		return p.places[id%pageSize]
+	if p := r.pages[id/pageSize]; p != nil && p.taken&bit(id) != 0 {
+		return &p.places[id%pageSize]
 	}
 	return nil
 }
 
-// Add takes in a value under a number that nobody has.
-func (r *Of[ID, T]) Add(id ID, value *T) {
+// Add takes in a value under a number that nobody has, and returns where it stands.
+func (r *Of[ID, T]) Add(id ID, value T) *T {
 	p := r.pages[id/pageSize]
 	if p == nil {
 		if p, r.spare = r.spare, nil; p == nil {
@@ -44,20 +47,22 @@ func (r *Of[ID, T]) Add(id ID, value *T) {
 		}
 		r.pages[id/pageSize] = p
 	}
-	p.places[id%pageSize] = value
-	p.n++
+	at := &p.places[id%pageSize]
+	*at = value
+	p.taken |= bit(id)
 	r.n++
+	return at
 }
 
 // Remove forgets a number, if it is there.
 func (r *Of[ID, T]) Remove(id ID) {
 	p := r.pages[id/pageSize]
-	if p == nil || p.places[id%pageSize] == nil {
+	if p == nil || p.taken&bit(id) == 0 {
 		return
 	}
-	p.places[id%pageSize] = nil
+	p.places[id%pageSize] = *new(T)
 	r.n--
-	if p.n--; p.n == 0 {
+	if p.taken &^= bit(id); p.taken == 0 {
 		delete(r.pages, id/pageSize)
 		r.spare = p
 	}
@@ -67,11 +72,14 @@ func (r *Of[ID, T]) Remove(id ID) {
 func (r *Of[ID, T]) All() iter.Seq[*T] {
 	return func(yield func(*T) bool) {
 		for _, p := range r.pages {
-			for _, value := range p.places {
-				if value != nil && !yield(value) {
+			for left := p.taken; left != 0; left &= left - 1 {
+				if !yield(&p.places[bits.TrailingZeros16(left)]) {
 					return
 				}
 			}
 		}
 	}
 }
+
+// bit is that of the place where a number stands.
+func bit[ID ~uint64](id ID) uint16 { return 1 << (id % pageSize) }

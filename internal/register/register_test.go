@@ -12,12 +12,11 @@ func TestARegisterIsWhatAMapWouldBe(t *testing.T) {
 	for seed := range uint64(50) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		r := Of[number, int]{}
-		want := map[number]*int{}
+		want := map[number]*int{} // where they stand
 		for range 2000 {
 			id := number(random.IntN(1000) * (1 + int(seed%3)*pageSize)) // side by side, or each on a page of its own
 			if want[id] == nil && random.IntN(2) == 0 {
-				want[id] = new(int)
-				r.Add(id, want[id])
+				want[id] = r.Add(id, int(id))
 			} else if want[id] != nil {
 				r.Remove(id)
 				delete(want, id)
@@ -38,7 +37,7 @@ func TestARegisterIsWhatAMapWouldBe(t *testing.T) {
 			if !all[value] {
 				t.Fatalf("seed %d: %d is not listed", seed, id)
 			}
-			if r.Find(id) != value {
+			if r.Find(id) != value || *value != int(id) {
 				t.Fatalf("seed %d: %d is another", seed, id)
 			}
 			r.Remove(id)
