@@ -72,7 +72,7 @@ func (d *desk) occupancy(s *slot, t *Ticket) occupancy {
 	return occupancy{
 		owners: s.owners.n, width: s.width,
 		waiting: s.queue.n, depth: d.c.cfg.Depth,
-		namesake: d.namesake(s, t) != nil,
+		namesake: s.owners.n < s.width && d.namesake(s, t) != nil, // looked for where it matters
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"runtime/pprof"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -43,7 +42,7 @@ type run struct {
 	strategy Strategy // as in cfg
 	limited  bool     // cfg has an Intensity
 
-	mu sync.Mutex
+	mu mutex
 	// All below is guarded by mu, but for the door and the guard.
 	rows     []row    // the slice itself is read only
 	group    *group   // a group restart under way, until its members have ended
