@@ -3,6 +3,8 @@ package main
 import (
 	"container/list"
 	"context"
+	"errors"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"time"
@@ -48,6 +50,36 @@ func (h *byHand) withdraw(id uint64) {
 	w := at.Value.(*waiter)
 	h.keys[w.key].Remove(at)
 	w.ended <- context.Canceled
+}
+
+// piece is as much memory as a submission that waits takes, with a look to the next.
+type piece struct {
+	next *piece
+	_    [696]byte
+}
+
+func measureLooks(_ peer, size scale) (figures, error) {
+	all := make([]*piece, size.many)
+	for i := range all {
+		all[i] = &piece{}
+	}
+	order := rand.Perm(len(all))
+	for i, at := range order {
+		all[at].next = all[order[(i+1)%len(all)]]
+	}
+	at := all[0]
+	const looks = 1000
+	took, err := timed(size.spell, looks, func() (time.Duration, error) {
+		begin := time.Now()
+		for range looks {
+			at = at.next
+		}
+		return time.Since(begin), nil
+	})
+	if at == nil {
+		err = errors.New("a piece leads nowhere")
+	}
+	return figures{"look": took}, err
 }
 
 // cancelsByHand is cancels for what is written by hand.

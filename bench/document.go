@@ -31,8 +31,8 @@ const remarks = `## Where the time goes
 - **A submission** is prepared without the lock, which takes more than half of a decision: its record, label and ticket are allocated then. One that finds
   its slot idle pays for a start, and on top for the ticket, for a slot, and for its entry under its number.
 - **Queues** are linked lists, and submissions are found by number, so nothing is walked. Still, 100k submissions do not fit into the caches: to cancel one
-  at random means to fetch it, its neighbours and its entry from memory. The line with 1,000 queues pays the same for queues that are short, and so does what is written
-  by hand: it becomes about ten times slower, since it does so little else.
+  at random means to fetch its entry, its neighbours' and its handle from memory, and two such looks cost more than a whole cancel in a short queue. The line with
+  1,000 queues pays the same for queues that are short, and so does what is written by hand: it becomes about ten times slower, since it does so little else.
 - **Submissions that nobody awaits** before all are made wait for their key, ten at a time, and with them tens of thousands of records that were just written: they are
   fetched again when their turn comes. Those by ` + "`Start`" + ` run at once, and are gone before the next.
 - **A hand-over** is done by the owner that ends, from the bottom of its stack, and the next one takes over its goroutine.
