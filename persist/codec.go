@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	jsonv2 "github.com/go-json-experiment/json"
+	jsonv1 "github.com/go-json-experiment/json/v1"
+
 	"github.com/taskvisor/taskvisor/actor"
 )
 
@@ -25,9 +28,22 @@ var JSON Codec = jsonCodec{}
 
 type jsonCodec struct{}
 
-func (jsonCodec) Name() string                       { return "json" }
-func (jsonCodec) Marshal(v any) ([]byte, error)      { return json.Marshal(v) }
-func (jsonCodec) Unmarshal(data []byte, v any) error { return json.Unmarshal(data, v) }
+func (jsonCodec) Name() string                  { return "json" }
+func (jsonCodec) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
+
+// Unmarshal decodes as encoding/json does from Go 1.27 on, which takes a fifth of the time. What
+// is refused so is for the encoding/json that there is: it has a Number of its own, and the
+// errors that people know.
+func (jsonCodec) Unmarshal(data []byte, v any) error {
+	if jsonv2.Unmarshal(data, v, likeV1) == nil {
+		return nil
+	}
+	return json.Unmarshal(data, v)
+}
+
+// likeV1 means the same as in encoding/json, but for its errors, to find which it reads all
+// twice.
+var likeV1 = jsonv2.JoinOptions(jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false))
 
 // encode survives a codec, or a method of the input, that panics. The bytes are nobody else's:
 // they may be stored after the caller has gone on.

@@ -60,8 +60,9 @@ var imports = []importRow{
 		reason: "a door to the supervisor; it and persist never meet",
 	},
 	{
-		pkg: "persist", ours: []string{"policy", "events", "actor", "supervisor", "internal/label", "internal/register"}, modules: []string{backoffModule},
-		reason: "a door to the supervisor that knows no database; it and controller never meet",
+		pkg: "persist", ours: []string{"policy", "events", "actor", "supervisor", "internal/label", "internal/register"},
+		modules: []string{backoffModule, "github.com/go-json-experiment/json"},
+		reason:  "a door to the supervisor that knows no database; it and controller never meet; inputs are JSON",
 	},
 	{
 		pkg: "persist/memstore", ours: []string{"persist"},
