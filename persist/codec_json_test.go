@@ -56,7 +56,6 @@ type outer struct {
 	Quoted  int `json:",string"`
 	Renamed int `json:"re-named"`
 	Left    int `json:"-"`
-	hidden  int
 }
 
 // documents are such as are stored, and such as somebody has changed.
