@@ -49,7 +49,7 @@ func (d *desk) submit(t *Ticket) (admitted <-chan struct{}, err error) {
 	t.given = true
 	d.c.counts.submitted[t.admission].Add(1)
 	if d.closed {
-		d.reject(t.task, t.key, t, events.ReasonClosing)
+		d.refuse(t, events.ReasonClosing)
 		return nil, nil
 	}
 	s := d.slot(t.key)
@@ -62,7 +62,7 @@ func (d *desk) submit(t *Ticket) (admitted <-chan struct{}, err error) {
 	case succeeds:
 		d.succeed(s, t)
 	case refused:
-		d.reject(t.task, t.key, t, why)
+		d.refuse(t, why)
 	}
 	return t.admitted, nil
 }
@@ -141,7 +141,7 @@ func (d *desk) queue(s *slot, t *Ticket) {
 func (d *desk) succeed(s *slot, t *Ticket) {
 	owner := d.namesake(s, t)
 	if _, taken := t.task.Namesake(); taken && owner == nil {
-		d.reject(t.task, t.key, t, events.ReasonDuplicate) // nobody shall make way for it in vain
+		d.refuse(t, events.ReasonDuplicate) // nobody shall make way for it in vain
 		return
 	}
 	if head := s.queue.first; head != nil {
@@ -209,6 +209,9 @@ func (d *desk) takeOut(e *entry, why events.Reason) {
 	d.dismiss(e, why)
 	d.advance(s)
 }
+
+// refuse rejects one that has no entry.
+func (d *desk) refuse(t *Ticket, why events.Reason) { d.reject(t.task, t.key, t, why) }
 
 // turnAway rejects one that is in no line.
 func (d *desk) turnAway(e *entry, why events.Reason) {
