@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"runtime/debug"
 
 	jsonv2 "github.com/go-json-experiment/json"
@@ -18,7 +19,7 @@ type Codec interface {
 	Name() string
 	// Marshal may return bytes that belong to v: they are copied.
 	Marshal(v any) ([]byte, error)
-	// Unmarshal is given a pointer. Data is shared: it is not to be changed, and what is kept of
+	// Unmarshal is given a pointer to a zero value. Data is shared: it is not to be changed, and what is kept of
 	// it is to be copied.
 	Unmarshal(data []byte, v any) error
 }
@@ -37,6 +38,9 @@ func (jsonCodec) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
 func (jsonCodec) Unmarshal(data []byte, v any) error {
 	if jsonv2.Unmarshal(data, v, likeV1) == nil {
 		return nil
+	}
+	if p := reflect.ValueOf(v); p.Kind() == reflect.Pointer && !p.IsNil() {
+		p.Elem().SetZero() // it begins anew
 	}
 	return json.Unmarshal(data, v)
 }

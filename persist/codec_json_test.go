@@ -35,7 +35,16 @@ func (l *loud) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// gathers keeps what it is given, each time.
+type gathers struct{ all []string }
+
+func (g *gathers) UnmarshalJSON(data []byte) error {
+	g.all = append(g.all, string(data))
+	return nil
+}
+
 type outer struct {
+	Gathers gathers
 	inner
 	Text    string
 	Bytes   []byte
@@ -64,6 +73,7 @@ var documents = []string{
 	`{"text":"lower"}`, `{"TEXT":"upper","Text":"exact"}`, `{"Text":"first","Text":"second"}`, `{"Text":null}`, `{"Text":1}`,
 	`{"same":"embedded","other":7}`, `{"Bytes":"AAEC"}`, `{"Bytes":"not base64!"}`, `{"Bytes":[1,2]}`, `{"Bytes":null}`,
 	`{"Number":12}`, `{"Number":1.50}`, `{"Number":"12"}`, `{"Number":null}`, `{"Number":true}`, `{"Text":"kept","Number":9007199254740993,"Any":{"x":[1,2]}}`,
+	`{"Gathers":[1],"Number":12}`, `{"Map":{"a":{"same":"x"}},"Gathers":1,"Number":12}`, `{"Gathers":1,"Gathers":2}`,
 	`{"Raw":{"a": [1, 2]}}`, `{"Any":9007199254740993}`, `{"Any":{"b":null,"a":[true,"x",1e3]}}`,
 	`{"Float":1e300}`, `{"Float":1.25}`, `{"Small":128}`, `{"Small":-128}`, `{"Small":1.5}`, `{"Small":1e2}`,
 	`{"Big":123456789012345678901234567890}`, `{"When":"2026-11-22T10:00:00.123456789+02:00"}`, `{"When":"yesterday"}`, `{"Pause":1000000000}`, `{"Pause":"1s"}`,
