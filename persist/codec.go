@@ -2,13 +2,8 @@ package persist
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"reflect"
 	"runtime/debug"
-
-	jsonv2 "github.com/go-json-experiment/json"
-	jsonv1 "github.com/go-json-experiment/json/v1"
 
 	"github.com/taskvisor/taskvisor/actor"
 )
@@ -23,31 +18,6 @@ type Codec interface {
 	// it is to be copied.
 	Unmarshal(data []byte, v any) error
 }
-
-// JSON is the default codec.
-var JSON Codec = jsonCodec{}
-
-type jsonCodec struct{}
-
-func (jsonCodec) Name() string                  { return "json" }
-func (jsonCodec) Marshal(v any) ([]byte, error) { return json.Marshal(v) }
-
-// Unmarshal decodes as encoding/json does from Go 1.27 on, which takes a fifth of the time. What
-// is refused so is for the encoding/json that there is: it has a Number of its own, and the
-// errors that people know.
-func (jsonCodec) Unmarshal(data []byte, v any) error {
-	if jsonv2.Unmarshal(data, v, likeV1) == nil {
-		return nil
-	}
-	if p := reflect.ValueOf(v); p.Kind() == reflect.Pointer && !p.IsNil() {
-		p.Elem().SetZero() // it begins anew
-	}
-	return json.Unmarshal(data, v)
-}
-
-// likeV1 means the same as in encoding/json, but for its errors, to find which it reads all
-// twice.
-var likeV1 = jsonv2.JoinOptions(jsonv1.DefaultOptionsV1(), jsonv1.ReportErrorsWithLegacySemantics(false))
 
 // encode survives a codec, or a method of the input, that panics. The bytes are nobody else's:
 // they may be stored after the caller has gone on.
