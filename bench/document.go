@@ -37,7 +37,7 @@ const remarks = `## Where the time goes
   fetched again when their turn comes. Those by ` + "`Start`" + ` run at once, and are gone before the next.
 - **A hand-over** is done by the owner that ends, from the bottom of its stack, and the next one takes over its goroutine.
 - **Draining** costs each job a child, a JSON document, and in the file one put, two removals of what is too old, and its share of a commit. To decode the document is a
-  third of that: the line without JSON has what is left.
+  seventh of that; for a type that is not plain, and so is left to ` + "`encoding/json`" + `, it would be a third.
 - **A batch** is prepared by its caller, who encodes and hashes each payload, and then planned and put by the writer: one after the other, as one
   caller has it. Half of the time is that of bbolt; the rest is shared by the document, the key, the job's places in memory, and their collection.
 
