@@ -172,7 +172,7 @@ func badName(name string) string {
 		return "must not be empty"
 	case len(name) > MaxName:
 		return fmt.Sprintf("is longer than %d bytes", MaxName)
-	case name == "." || name == "..":
+	case name == "." || name == "..", name == "*": // which stands for all dynamic children where they are counted
 		return "is reserved"
 	case !utf8.ValidString(name):
 		return "is not valid UTF-8"
@@ -193,7 +193,7 @@ func isPlain(name string) bool {
 			return false
 		}
 	}
-	return name != "" && name[0] != '.' && len(name) <= MaxName
+	return name != "" && name[0] != '.' && name[0] != '*' && len(name) <= MaxName
 }
 
 // isNil also finds the nil Func and the nil pointer inside an interface, which

@@ -41,6 +41,7 @@ func TestASpecIsRefusedForItsField(t *testing.T) {
 		{"a name has no slash", with(func(s *spec) { s.Name = "a/b" }), "Name"},
 		{"a dot is reserved", with(func(s *spec) { s.Name = "." }), "Name"},
 		{"two dots are reserved", with(func(s *spec) { s.Name = ".." }), "Name"},
+		{"a star is reserved", with(func(s *spec) { s.Name = "*" }), "Name"},
 		{"a name is valid UTF-8", with(func(s *spec) { s.Name = "a\xff" }), "Name"},
 		{"a name has no line break", with(func(s *spec) { s.Name = "a\nb" }), "Name"},
 		{"a name has no other control character", with(func(s *spec) { s.Name = "a\u0085b" }), "Name"},

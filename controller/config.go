@@ -2,6 +2,7 @@ package controller
 
 import (
 	"cmp"
+	"errors"
 	"math"
 	"time"
 
@@ -67,11 +68,17 @@ type Submission struct {
 // Validate returns a *supervisor.ConfigError for the first thing that cannot be used,
 // or nil.
 func (c *Controller) Validate() error {
+	if c.workers == nil {
+		return &supervisor.ConfigError{Err: errNotNew}
+	}
 	if c.invalid != nil {
 		return &supervisor.ConfigError{Name: c.cfg.Name, Err: c.invalid}
 	}
 	return c.workers.Validate()
 }
+
+// errNotNew means: it is a zero Controller.
+var errNotNew = errors.New("the controller was not made by New")
 
 func (c *Config) check() error {
 	bad := func(field string, value any, reason string) error {

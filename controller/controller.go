@@ -39,6 +39,9 @@ func New(cfg Config) *Controller {
 // Spec returns a spec that hangs the controller in a tree. An empty name means the one
 // of its Config.
 func (c *Controller) Spec(name string) actor.Spec {
+	if c.workers == nil {
+		return actor.Spec{Name: name, Task: c} // is refused for that
+	}
 	spec := c.workers.Spec(name)
 	spec.Task = c
 	return spec
@@ -69,6 +72,9 @@ func (k *keeper) Open(door *supervisor.Door) supervisor.Guard { return newDesk((
 
 // desk returns that of the present run, or nil.
 func (c *Controller) desk() *desk {
+	if c.workers == nil {
+		return nil // it was not made by New
+	}
 	d, _ := c.workers.Guard().(*desk)
 	return d
 }

@@ -123,3 +123,19 @@ func TestAWidthThatCannotBeUsedIsRefusedAndChangesNothing(t *testing.T) {
 		s.wantSlot("k", "a b |")
 	})
 }
+
+func TestAZeroControllerIsRefused(t *testing.T) {
+	c, ctx := new(controller.Controller), context.Background()
+	_, submitErr := c.Submit(ctx, controller.Submission{Spec: actor.Spec{Name: "x", Task: actor.Func(serve)}})
+	for what, err := range map[string]error{
+		"Validate": c.Validate(), "Run": c.Run(ctx), "Submit": submitErr,
+		"above": supervisor.New(supervisor.Config{Children: []actor.Spec{c.Spec("c")}}).Run(ctx),
+	} {
+		if err == nil {
+			t.Errorf("%s is nil", what)
+		}
+	}
+	if n, snap := c.Purge("k"), c.Snapshot(); n != 0 || len(snap.Slots) != 0 {
+		t.Errorf("there are %d and %+v", n, snap)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"time"
 
@@ -114,8 +115,13 @@ func (c *Config) check() error {
 	bad := func(field string, value any, reason string) error {
 		return &policy.FieldError{Field: field, Value: value, Reason: reason}
 	}
-	if c.Store == nil {
+	if v := reflect.ValueOf(c.Store); !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil() {
 		return bad("Store", nil, "must be given")
+	}
+	if s, ok := c.Store.(interface{ Validate() error }); ok {
+		if err := s.Validate(); err != nil {
+			return err
+		}
 	}
 	if err := actor.CheckName(c.Name); err != nil {
 		return err

@@ -54,6 +54,9 @@ func New(cfg Config) *Queue {
 // Spec returns a spec that hangs the queue in a tree. An empty name means the one of its
 // Config. It is ready when the store is open and jobs run: younger siblings wait for that.
 func (q *Queue) Spec(name string) actor.Spec {
+	if q.head == nil {
+		return actor.Spec{Name: name, Task: q} // is refused for that
+	}
 	spec := q.head.Spec(name)
 	spec.Task = q
 	return spec
@@ -64,18 +67,24 @@ func (q *Queue) Head() *supervisor.Supervisor { return q.head }
 
 // Validate returns what is wrong with the configuration, or nil.
 func (q *Queue) Validate() error {
+	if q.head == nil {
+		return &supervisor.ConfigError{Err: errNotNew}
+	}
 	if q.invalid != nil {
 		return &supervisor.ConfigError{Name: q.cfg.Name, Err: q.invalid}
 	}
 	return q.head.Validate()
 }
 
+// errNotNew means: it is a zero Queue.
+var errNotNew = errors.New("the queue was not made by New")
+
 // Run opens the store and runs jobs until ctx ends, and closes it then. What was begun is
 // given the time of Config.Drain to finish, and is told to stop then; what has not finished
 // is as if it had not been begun.
 //
 // A store that cannot be opened is an error that says why: a *LockedError, *FormatError or
-// *CorruptError, or ErrReadOnly, which no supervisor retries, or another. A *LostError says that
+// *CorruptError, *policy.FieldError, or ErrReadOnly, which no supervisor retries, or another. A *LostError says that
 // the end of an attempt could not be stored.
 func (q *Queue) Run(ctx context.Context) error {
 	if err := q.Validate(); err != nil {
@@ -102,7 +111,8 @@ func hopeless(err error) bool {
 	var locked *LockedError
 	var format *FormatError
 	var corrupt *CorruptError
-	return errors.As(err, &locked) || errors.As(err, &format) || errors.As(err, &corrupt) || errors.Is(err, ErrReadOnly)
+	var setting *policy.FieldError
+	return errors.As(err, &locked) || errors.As(err, &format) || errors.As(err, &corrupt) || errors.As(err, &setting) || errors.Is(err, ErrReadOnly)
 }
 
 // WaitReady returns nil when the queue runs, as Supervisor.WaitReady does: the present run, or the

@@ -4,6 +4,8 @@ import "context"
 
 // Backend is where the jobs of a queue are kept: a file, say. It is opened at the
 // beginning of each run of the queue and closed at its end.
+//
+// If it has a method Validate() error, like that of boltstore, Queue.Validate asks that too.
 type Backend interface {
 	// Open opens the store, or says why that cannot be: see LockedError, FormatError,
 	// CorruptError. It may wait, as long as ctx allows.

@@ -36,7 +36,7 @@ func (t *Type[In]) Decode(q *Queue, payload []byte) (in In, err error) {
 }
 
 func (q *Queue) codecOf(def *definition) (Codec, error) {
-	if q.invalid != nil {
+	if q.invalid != nil || q.head == nil {
 		return nil, q.Validate()
 	}
 	q.book.mu.Lock()

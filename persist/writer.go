@@ -315,7 +315,9 @@ func (w *writer) failedLocked(c *commit, err error) {
 	if b.broken == nil {
 		b.publish(events.StoreFailed, func(e *events.Event) { e.Err, e.Count = err, uint64(len(c.steps)) })
 	}
-	b.broken = err
+	if b.broken == nil || !errors.Is(err, ErrClosing) { // which is why it was given up, and not what was wrong
+		b.broken = err
+	}
 	if !c.failed {
 		c.failed = true
 		b.counts.failures++

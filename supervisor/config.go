@@ -57,7 +57,8 @@ type Config struct {
 	// Subscribers are subscribed to the bus for the length of each Run, and
 	// drained at its end. Without a bus, here or above, they get one of their own. A
 	// handler that takes longer than that may still be busy when the next Run begins,
-	// and is called concurrently then.
+	// and is called concurrently then. No two on one bus, which is mostly that of a tree, have
+	// the same name.
 	Subscribers []events.Subscriber
 	// Around is put around every attempt of the tasks in the tree below, inside of
 	// what the supervisors above put there.
@@ -106,8 +107,42 @@ func (s *Supervisor) Validate() error {
 	if err == nil {
 		err = s.cfg.check()
 	}
+	if err == nil {
+		err = s.namesakes(nil, map[*events.Bus]map[string]bool{})
+	}
 	if err != nil {
 		return &ConfigError{Name: s.cfg.Name, Err: err}
+	}
+	return nil
+}
+
+// namesakes returns an error if two subscribers of one bus have one name. Taken are the names on
+// that of the supervisors above, or nil if they have none; given are the names on those that are
+// given.
+func (s *Supervisor) namesakes(taken map[string]bool, given map[*events.Bus]map[string]bool) error {
+	if bus := s.cfg.Bus; bus != nil {
+		if given[bus] == nil {
+			given[bus] = map[string]bool{}
+		}
+		taken = given[bus]
+	} else if taken == nil && len(s.cfg.Subscribers) > 0 {
+		taken = map[string]bool{}
+	}
+	for i, sub := range s.cfg.Subscribers {
+		if taken[sub.Name] {
+			return &policy.FieldError{
+				Field: fmt.Sprintf("Subscribers[%d].Name", i), Value: sub.Name,
+				Reason: "is that of another subscriber of the same bus, which is one for a tree",
+			}
+		}
+		taken[sub.Name] = true
+	}
+	for i := range s.cfg.Children {
+		if head := headOf(s.cfg.Children[i].Task); head != nil {
+			if err := head.namesakes(taken, given); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -237,3 +237,37 @@ func TestASupervisorBelowItselfIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// What would be found out when the inner one starts, and retried then, is found out before.
+func TestSubscribersOfOneBusHaveNamesOfTheirOwn(t *testing.T) {
+	sub := func(name string) []events.Subscriber {
+		return []events.Subscriber{{Name: name, Handler: events.HandlerFunc(func(events.Event) {})}}
+	}
+	in := func(cfg supervisor.Config, name string) actor.Spec { return supervisor.New(cfg).Spec(name) }
+	own, other := new(events.Bus), new(events.Bus)
+	for _, c := range []struct {
+		name string
+		app  supervisor.Config
+		good bool
+	}{
+		{"above and below", supervisor.Config{Subscribers: sub("log"), Children: []actor.Spec{in(supervisor.Config{Subscribers: sub("log")}, "in")}}, false},
+		{"far below", supervisor.Config{Subscribers: sub("log"), Children: []actor.Spec{
+			in(supervisor.Config{Children: []actor.Spec{in(supervisor.Config{Subscribers: sub("log")}, "deep")}}, "in"),
+		}}, false},
+		{"side by side", supervisor.Config{Bus: own, Children: []actor.Spec{
+			in(supervisor.Config{Subscribers: sub("log")}, "a"), in(supervisor.Config{Subscribers: sub("log")}, "b"),
+		}}, false},
+		{"side by side without a bus above", supervisor.Config{Children: []actor.Spec{
+			in(supervisor.Config{Subscribers: sub("log")}, "a"), in(supervisor.Config{Subscribers: sub("log")}, "b"),
+		}}, true},
+		{"another bus below", supervisor.Config{Subscribers: sub("log"), Children: []actor.Spec{in(supervisor.Config{Bus: other, Subscribers: sub("log")}, "in")}}, true},
+		{"the same bus below", supervisor.Config{Bus: own, Subscribers: sub("log"), Children: []actor.Spec{in(supervisor.Config{Bus: own, Subscribers: sub("log")}, "in")}}, false},
+		{"other names", supervisor.Config{Subscribers: sub("log"), Children: []actor.Spec{in(supervisor.Config{Subscribers: sub("other")}, "in")}}, true},
+	} {
+		err := supervisor.New(c.app).Validate()
+		var field *policy.FieldError
+		if c.good && err != nil || !c.good && (!errors.As(err, &field) || field.Value != "log") {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}

@@ -2,7 +2,10 @@
 // MarshalText and UnmarshalText cannot drift apart.
 package label
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Table holds the label of each value of the enum T at the index of that value.
 // An empty label marks a value that is not valid.
@@ -45,7 +48,14 @@ func (t Table[T]) Unmarshal(v *T, text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%q is not the label of a %s", text, t.Type)
+	return fmt.Errorf("%q is not the label of %s %s", text, article(t.Type), t.Type)
+}
+
+func article(noun string) string {
+	if strings.ContainsAny(noun[:1], "aeiou") {
+		return "an"
+	}
+	return "a"
 }
 
 // Known reports whether v has a label.

@@ -19,7 +19,8 @@ import (
 )
 
 // File returns the file at path as the place where a queue keeps its jobs. It is made when
-// it is opened for the first time. What cannot be used of opts is an error of Open.
+// it is opened for the first time. What cannot be used of opts is an error of Queue.Validate and of
+// Open.
 func File(path string, opts Options) persist.Backend { return file{path, opts} }
 
 type file struct {
@@ -36,6 +37,9 @@ func (f file) Open(ctx context.Context) (persist.Store, error) {
 }
 
 func (f file) String() string { return f.path }
+
+// Validate returns what is wrong with the settings, or nil.
+func (f file) Validate() error { return f.opts.check(f.path) }
 
 // Open opens the file at path, and makes it if there is none. The errors are
 // *persist.LockedError, *persist.FormatError, *persist.CorruptError, persist.ErrReadOnly,
