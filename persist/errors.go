@@ -3,6 +3,7 @@ package persist
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -21,7 +22,7 @@ var (
 	ErrCompleted = errors.New("the job has completed")
 	// ErrNotRunning means: the queue has not been started, or has ended.
 	ErrNotRunning = errors.New("the queue does not run")
-	// ErrClosing means: the queue stops, and takes nothing in any more.
+	// ErrClosing means: the queue stops, those that ran have ended, and nothing is taken in any more.
 	ErrClosing = errors.New("the queue stops")
 	// ErrFull means: the store has no room for more, not even if it forgets what is remembered
 	// of jobs that have ended.
@@ -138,15 +139,20 @@ type LostError struct {
 }
 
 func (e *LostError) Error() string {
-	text := fmt.Sprintf("the ends of %d attempts could not be stored", e.Count)
+	var what []string
 	switch {
-	case e.Submissions == 0:
-	case e.Count == 0:
-		text = fmt.Sprintf("%d relaxed submissions could not be stored", e.Submissions)
-	default:
-		text = fmt.Sprintf("the ends of %d attempts and %d relaxed submissions could not be stored", e.Count, e.Submissions)
+	case e.Count == 1:
+		what = append(what, "the end of 1 attempt")
+	case e.Count > 1:
+		what = append(what, fmt.Sprintf("the ends of %d attempts", e.Count))
 	}
-	return fmt.Sprintf("%s: %v", text, e.Err)
+	switch {
+	case e.Submissions == 1:
+		what = append(what, "1 relaxed submission")
+	case e.Submissions > 1:
+		what = append(what, fmt.Sprintf("%d relaxed submissions", e.Submissions))
+	}
+	return fmt.Sprintf("%s could not be stored: %v", strings.Join(what, " and "), e.Err)
 }
 
 // Unwrap returns why.

@@ -29,7 +29,7 @@ type Node struct {
 	// Attempt is the number of the present attempt, or of the last.
 	Attempt    int `json:"attempt,omitempty"`
 	Generation int `json:"generation,omitempty"`
-	// Restarts counts the attempts that followed a failure.
+	// Restarts counts the failures after which it is, or was, to run again.
 	Restarts int `json:"restarts"`
 	// Failures is the length of the present streak of failures.
 	Failures int `json:"failures,omitempty"`

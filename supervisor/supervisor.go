@@ -79,8 +79,8 @@ func FromContext(ctx context.Context) *Supervisor {
 // stopped: nil when ctx ended and everything returned in time, a *StopError
 // that names what did not, a *StartError, *IntensityError, *EscalatedError or
 // *EndedError when the supervisor ended by itself. It returns ErrRunning when
-// it runs already, a *ConfigError at once for what Validate refuses, and the
-// error of a subscription that the bus refuses. With EndWhenEmpty it joins the
+// it runs already, a *ConfigError at once for what Validate refuses, marked as fatal for
+// a supervisor above, and the error of a subscription that the bus refuses. With EndWhenEmpty it joins the
 // errors of the children that failed for good. After it has returned it may be
 // called again, and begins with fresh state.
 //

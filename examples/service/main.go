@@ -164,7 +164,7 @@ func welcome(a *api, o options) actor.Task {
   curl --data-binary @go.mod http://%[1]s/files/go.mod   and so does one that is posted
   curl http://%[1]s/jobs      and /jobs/1, /jobs/1/why, /events, /tree, /healthz, /readyz, /metrics
   curl -X POST http://%[1]s/jobs/1/cancel                or /jobs/1/revive
-  kill -9 %[4]d, then go run ./examples/service -dir %[2]s: nothing is lost, and nothing done twice
+  kill -9 %[4]d, then go run ./examples/service -dir %[2]s: nothing is lost, and every result is there once
   Ctrl-C stops everything in its order; with -hang, a second one shows what hangs
 `, a.bound.Load(), o.dir, o.db, os.Getpid())
 		return nil

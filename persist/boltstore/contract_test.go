@@ -32,13 +32,13 @@ func FuzzContract(f *testing.F) {
 
 // frail is a file that can crash, and whose disk can fail.
 type frail struct {
-	file
+	*Place
 	open    *Store
 	unknown *bool // what becomes of the next commit
 }
 
 func newFrail(t *testing.T, opts Options) *frail {
-	f := &frail{file: file{filepath.Join(t.TempDir(), "jobs.db"), opts}}
+	f := &frail{Place: File(filepath.Join(t.TempDir(), "jobs.db"), opts)}
 	t.Cleanup(func() { f.Crash() })
 	return f
 }

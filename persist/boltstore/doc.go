@@ -1,6 +1,7 @@
 // Package boltstore keeps the jobs of a queue in one file, with bbolt.
 //
-//	backend := boltstore.File("jobs.db", boltstore.Options{})
+//	file := boltstore.File("jobs.db", boltstore.Options{})
+//	queue := persist.New(persist.Config{Store: file})
 //
 // # What is promised
 //
@@ -27,7 +28,7 @@
 //
 // A file only grows: what was pruned makes room for what comes. [Compact] and
 // [Options.CompactOnOpen] give the room back. [Store.Backup] copies a file while it is in
-// use; copying it by other means does not work.
+// use, see [Place.Store]; copying it by other means does not work.
 //
 // Beside the file there is another while it is in use, whose name ends in ".owner". It
 // says who has it, and means nothing else. Files that end in ".new" or ".tmp" were being

@@ -18,29 +18,6 @@ import (
 	"github.com/taskvisor/taskvisor/persist"
 )
 
-// File returns the file at path as the place where a queue keeps its jobs. It is made when
-// it is opened for the first time. What cannot be used of opts is an error of Queue.Validate and of
-// Open.
-func File(path string, opts Options) persist.Backend { return file{path, opts} }
-
-type file struct {
-	path string
-	opts Options
-}
-
-func (f file) Open(ctx context.Context) (persist.Store, error) {
-	s, err := Open(ctx, f.path, f.opts)
-	if err != nil {
-		return nil, err // and not a *Store that is nil
-	}
-	return s, nil
-}
-
-func (f file) String() string { return f.path }
-
-// Validate returns what is wrong with the settings, or nil.
-func (f file) Validate() error { return f.opts.check(f.path) }
-
 // Open opens the file at path, and makes it if there is none. The errors are
 // *persist.LockedError, *persist.FormatError, *persist.CorruptError, persist.ErrReadOnly,
 // persist.ErrFull, a *policy.FieldError in opts, and those of the file system.

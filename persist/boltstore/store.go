@@ -122,6 +122,12 @@ func (s *Store) Close() error {
 	return errors.Join(err, s.detach())
 }
 
+func (s *Store) isClosed() bool {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.closed
+}
+
 // Stats are the figures of a store.
 type Stats struct {
 	// Bytes is how large the file is. Free is how many of its pages can be used again,
