@@ -486,7 +486,7 @@ func gale(depth int) *supervisor.Supervisor {
 		Defaults:  supervisor.Defaults{Backoff: policy.NoBackoff(), Grace: time.Millisecond},
 		Children: []actor.Spec{
 			{Name: "a", Task: flaky(.5), Restart: policy.Always},
-			{Name: "*", Task: flaky(.2), Restart: policy.Always, OnStuck: policy.StuckAbandon},
+			{Name: "b*", Task: flaky(.2), Restart: policy.Always, OnStuck: policy.StuckAbandon},
 			{Name: "c d\"", Task: flaky(.1), OnStuck: policy.StuckAbandon},
 		},
 	}
