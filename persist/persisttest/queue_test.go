@@ -266,14 +266,14 @@ func TestWhatAQueueFailsItsTestFor(t *testing.T) {
 			q.FailCommits(1000, errBoom)
 			q.Resume()
 			q.settle()
-		}, []string{"the queue did not end cleanly: the ends of 1 attempts could not be stored"}},
+		}, []string{"the queue did not end cleanly: the end of 1 attempt could not be stored"}},
 		{"a restart that ends like that, once", handling(succeed), func(q *Queue) {
 			q.Add(notes.New(note{1}))
 			q.FailCommits(1000, errBoom)
 			q.Resume()
 			q.settle()
 			q.Restart()
-		}, []string{"the queue did not end cleanly: the ends of 1 attempts could not be stored"}},
+		}, []string{"the queue did not end cleanly: the end of 1 attempt could not be stored"}},
 		{"a store that does not open", persist.Config{Store: struct{ persist.Backend }{broken{}}}, func(q *Queue) {}, []string{"the queue did not start"}},
 	} {
 		t.Run(row.sentence, func(t *testing.T) {
