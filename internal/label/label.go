@@ -52,7 +52,7 @@ func (t Table[T]) Unmarshal(v *T, text []byte) error {
 }
 
 func article(noun string) string {
-	if strings.ContainsAny(noun[:1], "aeiou") {
+	if noun != "" && strings.ContainsRune("aeiou", rune(noun[0])) {
 		return "an"
 	}
 	return "a"
