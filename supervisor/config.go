@@ -207,15 +207,10 @@ func (c *Config) check() error {
 			return bad(fmt.Sprintf("Around[%d]", i), nil, "must not be nil")
 		}
 	}
-	names := map[string]bool{}
 	for _, sub := range c.Subscribers {
 		if err := sub.Validate(); err != nil {
 			return fmt.Errorf("subscriber %q: %w", sub.Name, err)
 		}
-		if names[sub.Name] {
-			return bad("Subscribers", sub.Name, "is there twice")
-		}
-		names[sub.Name] = true
 	}
 	return c.checkChildren()
 }

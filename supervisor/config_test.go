@@ -45,7 +45,7 @@ func TestABadConfigIsRefusedBeforeAnythingRuns(t *testing.T) {
 		"a negative default grace":       {supervisor.Config{Defaults: supervisor.Defaults{Grace: -1}}, "Grace"},
 		"a negative default start":       {supervisor.Config{Defaults: supervisor.Defaults{StartTimeout: -1}}, "StartTimeout"},
 		"a subscriber without name":      {supervisor.Config{Subscribers: []events.Subscriber{{Handler: handler}}}, "Name"},
-		"a subscriber twice":             {supervisor.Config{Subscribers: []events.Subscriber{{Name: "s", Handler: handler}, {Name: "s", Handler: handler}}}, "Subscribers"},
+		"a subscriber twice":             {supervisor.Config{Subscribers: []events.Subscriber{{Name: "s", Handler: handler}, {Name: "s", Handler: handler}}}, "Subscribers[1].Name"},
 		"a subscriber without a handler": {supervisor.Config{Subscribers: []events.Subscriber{{Name: "s"}}}, "Handler"},
 		"a child without a name":         {child(func(s *actor.Spec) { s.Name = "" }), "Name"},
 		"a child with a path as name":    {child(func(s *actor.Spec) { s.Name = "a/b" }), "Name"},
