@@ -62,7 +62,12 @@ func (c *Controller) Run(ctx context.Context) error {
 
 // WaitReady returns nil when the controller runs, as Supervisor.WaitReady does. What it
 // is asked during a stop it still answers: everything is rejected as closing then.
-func (c *Controller) WaitReady(ctx context.Context) error { return c.workers.WaitReady(ctx) }
+func (c *Controller) WaitReady(ctx context.Context) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	return c.workers.WaitReady(ctx)
+}
 
 // keeper is the controller as its supervisor sees it.
 type keeper Controller

@@ -14,7 +14,7 @@ import (
 // ErrSubmitted means: the ticket has been submitted before.
 var ErrSubmitted = errors.New("submitted already")
 
-// Ticket is a submission that has its identity. It is submitted at most once. While it waits or
+// Ticket is a submission that has its identity, made by Controller.Prepare. It is submitted at most once. While it waits or
 // runs it has an entry.
 type Ticket struct {
 	task      supervisor.Candidate
@@ -50,7 +50,13 @@ func (t *Ticket) Submit(ctx context.Context) error {
 	return err
 }
 
+// errNoTicket means: it is a zero Ticket, or none.
+var errNoTicket = errors.New("the ticket was not made by Prepare")
+
 func (t *Ticket) submit(ctx context.Context) (*actor.Handle, error) {
+	if t == nil || t.desk == nil {
+		return nil, &supervisor.ChildError{Act: "submit", Err: errNoTicket}
+	}
 	refuse := func(err error) error {
 		return &supervisor.ChildError{Act: "submit", Path: t.Handle().Path(), Err: err}
 	}

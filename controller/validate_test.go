@@ -124,11 +124,19 @@ func TestAWidthThatCannotBeUsedIsRefusedAndChangesNothing(t *testing.T) {
 	})
 }
 
+func TestWhoWaitsForAControllerThatCannotRunIsTold(t *testing.T) {
+	c := controller.New(controller.Config{Width: -3})
+	if err := c.WaitReady(context.Background()); as[*policy.FieldError](t, err).Field != "Width" {
+		t.Error(err)
+	}
+}
+
 func TestAZeroControllerIsRefused(t *testing.T) {
 	c, ctx := new(controller.Controller), context.Background()
 	_, submitErr := c.Submit(ctx, controller.Submission{Spec: actor.Spec{Name: "x", Task: actor.Func(serve)}})
 	for what, err := range map[string]error{
 		"Validate": c.Validate(), "Run": c.Run(ctx), "Submit": submitErr,
+		"WaitReady": c.WaitReady(ctx), "a zero ticket": new(controller.Ticket).Submit(ctx),
 		"above": supervisor.New(supervisor.Config{Children: []actor.Spec{c.Spec("c")}}).Run(ctx),
 	} {
 		if err == nil {

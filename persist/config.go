@@ -70,7 +70,7 @@ type Config struct {
 	Crashes int
 
 	// Supervisor are the settings of the supervisor of the queue: its Bus, Subscribers, Around and
-	// Logger, its Intensity, StopTimeout and Concurrency count.
+	// Logger, its Intensity, StopTimeout and Concurrency. Others are refused.
 	Supervisor supervisor.Config
 }
 
@@ -153,9 +153,37 @@ func (c *Config) check() error {
 			return bad(fmt.Sprintf("Middleware[%d]", i), nil, "must not be nil")
 		}
 	}
-	if len(c.Supervisor.Children) > 0 {
-		return bad("Supervisor.Children", len(c.Supervisor.Children), "must be empty: the queue has its own")
+	if err := c.checkSupervisor(); err != nil {
+		return err
 	}
 	set := base().with(ofQueue, c.Defaults)
 	return set.err()
+}
+
+// checkSupervisor refuses what would not count.
+func (c *Config) checkSupervisor() error {
+	const notHere = "is not for the supervisor of a queue"
+	s := &c.Supervisor
+	bad := func(field string, value any, reason string) error {
+		return &policy.FieldError{Field: "Supervisor." + field, Value: value, Reason: reason}
+	}
+	switch {
+	case s.Name != "" && s.Name != c.Name:
+		return bad("Name", s.Name, "is not the queue's name")
+	case len(s.Children) > 0:
+		return bad("Children", len(s.Children), "must be empty: the queue has its own")
+	case s.Strategy != supervisor.OneForOne:
+		return bad("Strategy", s.Strategy, notHere+", which has one")
+	case s.Limit != 0:
+		return bad("Limit", s.Limit, notHere+": Workers says how many jobs run")
+	case s.LameDuck != 0:
+		return bad("LameDuck", s.LameDuck, notHere+": see Drain")
+	case s.AutoShutdown != supervisor.AutoShutdownNever:
+		return bad("AutoShutdown", s.AutoShutdown, notHere)
+	case s.EndWhenEmpty:
+		return bad("EndWhenEmpty", true, notHere)
+	case !reflect.ValueOf(s.Defaults).IsZero():
+		return bad("Defaults", nil, notHere+": see Config.Defaults")
+	}
+	return nil
 }

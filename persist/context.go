@@ -13,7 +13,7 @@ import (
 
 type claimKey struct{}
 
-// Attempt is the attempt at a job to which a context belongs.
+// Attempt is the attempt at a job to which a context belongs. Zero is none.
 type Attempt struct{ c *claim }
 
 // FromContext returns the attempt at a job to which ctx belongs; ok is false if there is
@@ -24,21 +24,40 @@ func FromContext(ctx context.Context) (a Attempt, ok bool) {
 }
 
 // Job returns the job as it was when the attempt began, with its payload. It is shared, and
-// not to be changed.
-func (a Attempt) Job() *Job { return a.c.record }
+// not to be changed. Without an attempt it is nil.
+func (a Attempt) Job() *Job {
+	if a.c == nil {
+		return nil
+	}
+	return a.c.record
+}
 
-// Number counts the attempts that are used up from 1, this one included.
-func (a Attempt) Number() int { return a.c.attempt }
+// Number counts the attempts that are used up from 1, this one included. Without an attempt it
+// is zero.
+func (a Attempt) Number() int {
+	if a.c == nil {
+		return 0
+	}
+	return a.c.attempt
+}
 
 // Last reports whether a failure of this attempt would be the last: no retry is left.
 func (a Attempt) Last() bool {
+	if a.c == nil {
+		return false
+	}
 	v := verdict{exit: policy.Failed}
 	next, _ := decideNext(&v, a.c.rules.MaxRetries, a.c.record.Failures+1)
 	return next == endNow
 }
 
-// Queue returns the queue that the job belongs to.
-func (a Attempt) Queue() *Queue { return a.c.q }
+// Queue returns the queue that the job belongs to. Without an attempt it is nil.
+func (a Attempt) Queue() *Queue {
+	if a.c == nil {
+		return nil
+	}
+	return a.c.q
+}
 
 // Logger returns a logger that says whose job it is, of which type, and which attempt.
 func Logger(ctx context.Context) *slog.Logger {

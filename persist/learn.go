@@ -117,6 +117,9 @@ func (b *book) define(def *definition) (*kind, error) {
 		return refuse(errors.New("is defined twice"))
 	}
 	dom := def.domain
+	if dom == nil {
+		return refuse(errors.New("was not made by Define"))
+	}
 	if dom != defaultDomain {
 		if err := checkName("Domain", dom.Name); err != nil {
 			return refuse(err)

@@ -125,7 +125,7 @@ func (s *settings) only(field string, where ...layer) bool {
 	if slices.Contains(where, s.layer) {
 		return true
 	}
-	s.refuse(field, layerNames[s.layer], "cannot be said of that")
+	s.refuse(field, nil, "cannot be said of a "+layerNames[s.layer])
 	return false
 }
 

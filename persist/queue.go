@@ -67,7 +67,7 @@ func (q *Queue) Head() *supervisor.Supervisor { return q.head }
 
 // Validate returns what is wrong with the configuration, or nil.
 func (q *Queue) Validate() error {
-	if q.head == nil {
+	if q == nil || q.head == nil {
 		return &supervisor.ConfigError{Err: errNotNew}
 	}
 	if q.invalid != nil {
@@ -76,7 +76,7 @@ func (q *Queue) Validate() error {
 	return q.head.Validate()
 }
 
-// errNotNew means: it is a zero Queue.
+// errNotNew means: it is a zero Queue, or none.
 var errNotNew = errors.New("the queue was not made by New")
 
 // Run opens the store and runs jobs until ctx ends, and closes it then. What was begun is

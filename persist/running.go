@@ -49,7 +49,7 @@ func (q *Queue) Active() []Active {
 	b := q.book
 	b.mu.Lock()
 	var claims []*claim
-	var list []Active
+	list := []Active{}
 	for _, c := range b.active {
 		at := b.describe(c.job)
 		claims = append(claims, c)

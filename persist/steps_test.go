@@ -3,6 +3,7 @@ package persist_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/taskvisor/taskvisor/persist"
 	"github.com/taskvisor/taskvisor/persist/boltstore"
 	"github.com/taskvisor/taskvisor/persist/memstore"
+	"github.com/taskvisor/taskvisor/policy"
 	"github.com/taskvisor/taskvisor/supervisor"
 )
 
@@ -183,27 +185,64 @@ func TestASnoozeAfterTheTimeoutIsAFailure(t *testing.T) {
 	}
 }
 
-// Of the settings of its supervisor only those count that are said to.
-func TestOtherSettingsOfTheSupervisorDoNotCount(t *testing.T) {
-	for name, c := range map[string]supervisor.Config{
-		"timeout":   {Defaults: supervisor.Defaults{Timeout: time.Second}},
-		"stall":     {Defaults: supervisor.Defaults{Stall: time.Second}},
-		"limit":     {Limit: 1},
-		"empty":     {EndWhenEmpty: true},
-		"lame duck": {LameDuck: time.Minute},
+// Of the settings of its supervisor those that would not count are refused.
+func TestSettingsOfTheSupervisorThatWouldNotCountAreRefused(t *testing.T) {
+	for field, c := range map[string]supervisor.Config{
+		"Name":         {Name: "another"},
+		"Children":     {Children: []actor.Spec{{Name: "a", Task: actor.Func(func(context.Context) error { return nil })}}},
+		"Strategy":     {Strategy: supervisor.OneForAll},
+		"Limit":        {Limit: 1},
+		"LameDuck":     {LameDuck: time.Minute},
+		"AutoShutdown": {AutoShutdown: supervisor.AutoShutdownAll},
+		"EndWhenEmpty": {EndWhenEmpty: true},
+		"Defaults":     {Defaults: supervisor.Defaults{Timeout: time.Second}},
 	} {
+		var refused *policy.FieldError
+		err := persist.New(persist.Config{Store: memstore.New(), Supervisor: c}).Validate()
+		if !errors.As(err, &refused) || refused.Field != "Supervisor."+field {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+	counts := supervisor.Config{
+		Name: "queue", Bus: &events.Bus{}, Intensity: policy.Intensity{Restarts: 9, Within: time.Hour},
+		StopTimeout: time.Minute, Concurrency: 7,
+	}
+	if err := persist.New(persist.Config{Store: memstore.New(), Supervisor: counts}).Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+// What was not made as it should be answers with an error, and none of it panics.
+func TestZeroValuesAnswer(t *testing.T) {
+	ctx := t.Context()
+	typ := persist.Define[string]("text")
+	if _, err := typ.Submit(ctx, nil, "a"); !errors.As(err, new(*supervisor.ConfigError)) {
+		t.Errorf("submitted to no queue: %v", err)
+	}
+	q := persist.New(persist.Config{Store: memstore.New(), Types: []persist.Known{&persist.Type[string]{}}})
+	if err := q.Validate(); !errors.As(err, new(*persist.TypeError)) {
+		t.Errorf("a zero type: %v", err)
+	}
+	at, ok := persist.FromContext(ctx)
+	if ok || at.Job() != nil || at.Number() != 0 || at.Last() || at.Queue() != nil {
+		t.Errorf("an attempt where there is none: %+v", at)
+	}
+	if got := (persist.Wait{}).String(); got != "nothing is known of it" {
+		t.Errorf("it is said of nothing that %s", got)
+	}
+}
+
+// Who lists nothing for an admin page gets [] in JSON, and not null.
+func TestAnEmptyListIsNotNil(t *testing.T) {
+	for name, typ := range map[string]persist.Known{"a type": chore, "with an alias": persist.Define[string]("text", persist.WithAliases("old"))} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				s := newStage()
-				r := hang(t, persist.Config{Supervisor: c, Handlers: s.handlers()})
-				r.submit("a")
-				elapse(time.Minute)
-				same(t, "inside", s.now(), "a")
-				same(t, "begun", s.count("a"), 1)
-				same(t, "opened", r.told(events.StoreOpened), 1)
-				began := time.Now()
-				isError(t, "stop", r.halt(), nil)
-				same(t, "the stop took", time.Since(began), time.Duration(0))
+				r := hang(t, persist.Config{Types: []persist.Known{typ}})
+				dead, err := r.DeadLetters(t.Context(), 0, 0)
+				past, pastErr := r.Past(t.Context(), persist.PastQuery{Type: "text"})
+				if dead == nil || past == nil || r.Active() == nil || r.Parked() == nil || errors.Join(err, pastErr) != nil {
+					t.Errorf("dead letters %v, past %v, active %v, parked %v, %v, %v", dead, past, r.Active(), r.Parked(), err, pastErr)
+				}
 			})
 		})
 	}
@@ -318,5 +357,34 @@ func TestWhoComesLongAfterACrowdIsNotHeldUp(t *testing.T) {
 				same(t, "took", time.Since(began), time.Duration(0))
 			})
 		})
+	}
+}
+
+// A program without a subscriber is told what goes wrong with its jobs.
+func TestMainLogsWhatGoesWrongWithJobs(t *testing.T) {
+	var text strings.Builder
+	log := slog.New(slog.NewTextHandler(&text, nil))
+	bad := persist.Define[string]("bad", persist.WithMaxRetries(1), persist.WithBackoff(policy.NoBackoff()))
+	queue := persist.New(persist.Config{Store: memstore.New(), Handlers: []persist.Handler{
+		bad.Handle(func(context.Context, string) error { return errors.New("no luck") }),
+	}})
+	ctx, stop := context.WithCancel(t.Context())
+	producer := actor.Spec{Name: "producer", Restart: policy.Never, Task: actor.Func(func(ctx context.Context) error {
+		defer stop()
+		result, err := bad.Submit(ctx, queue, "it")
+		if err == nil {
+			_, err = queue.Await(ctx, result.ID)
+		}
+		_, unknown := queue.Submit(ctx, persist.Raw("nobody", nil))
+		return errors.Join(err, unknown)
+	})}
+	app := supervisor.New(supervisor.Config{Name: "app", Logger: log, Strategy: supervisor.RestForOne, Children: []actor.Spec{queue.Spec("queue"), producer}})
+	if err := app.Main(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{"level=WARN msg=job_retry_scheduled", "level=ERROR msg=job_dead_lettered", "level=WARN msg=job_type_unknown", "no luck"} {
+		if !strings.Contains(text.String(), line) {
+			t.Errorf("there is no %q in\n%s", line, text.String())
+		}
 	}
 }

@@ -39,7 +39,7 @@ func (q *Queue) submit(ctx context.Context, subs []Submission, opts []Option, ba
 	if len(subs) == 0 {
 		return nil, nil
 	}
-	if q.invalid != nil || q.head == nil {
+	if q == nil || q.head == nil || q.invalid != nil {
 		return nil, q.Validate()
 	}
 	if err := q.awaitService(ctx); err != nil {

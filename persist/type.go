@@ -31,7 +31,7 @@ type definition struct {
 
 // fullName is the name in the store.
 func (d *definition) fullName() string {
-	if d.domain.Name == "" {
+	if d.domain == nil || d.domain.Name == "" {
 		return d.name
 	}
 	return d.domain.Name + "/" + d.name

@@ -70,10 +70,16 @@ func (q *Queue) Past(ctx context.Context, query PastQuery) ([]*Job, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list: %w", err)
 	}
+	var list []*Job
 	if aliases := q.aliasesOf(query.Type); len(aliases) > 0 {
-		return pastOf(ctx, store, query, append(aliases, query.Type))
+		list, err = pastOf(ctx, store, query, append(aliases, query.Type))
+	} else {
+		list, err = store.Past(ctx, query)
 	}
-	return store.Past(ctx, query)
+	if list == nil && err == nil {
+		list = []*Job{} // [] in JSON
+	}
+	return list, err
 }
 
 // aliasesOf returns the other names under which jobs of a type were stored, each once.
@@ -198,7 +204,7 @@ func (q *Queue) Lookup(ctx context.Context, s Submission) (id ID, ok bool, err e
 func (q *Queue) Parked() []Wait {
 	b := q.book
 	b.mu.Lock()
-	var list []Wait
+	list := []Wait{}
 	for at := range b.jobs.All() {
 		e := *at
 		if e.place == parked {

@@ -219,6 +219,9 @@ func (w Wait) String() string {
 		if w.Phase == Ended {
 			return strings.TrimSuffix(fmt.Sprintf("it has ended: %v (%s)", w.Ending, w.Evidence), " ()")
 		}
+		if w.Phase != Running {
+			return "nothing is known of it"
+		}
 		return "it runs since " + w.Since.Format(time.RFC3339)
 	case WaitsForTime:
 		return "it is not to run" + until

@@ -16,6 +16,8 @@ func (s *Supervisor) failureLog() events.Subscriber {
 		Kinds: []events.Kind{
 			events.RetryScheduled, events.GroupRestarting, events.TaskStuck, events.TaskFinished,
 			events.IntensityExceeded, events.SubscriberPanicked, events.TaskRejected,
+			events.JobRetryScheduled, events.JobFailed, events.JobDeadLettered, events.JobExpired, events.JobParked,
+			events.JobTypeUnknown, events.StoreFailed,
 		},
 		Handler: events.HandlerFunc(func(e events.Event) {
 			level, ok := failureLevel(e)
@@ -35,10 +37,10 @@ func (s *Supervisor) failureLog() events.Subscriber {
 	}
 }
 
-// failureLevel says how bad an event is, and whether it is told. Of a streak of failures
-// that are retried the 1st, 2nd, 4th, 8th and so on are, as warnings.
+// failureLevel says how bad an event is, and whether it is told. Of the failures of a task or a
+// job that are retried the 1st, 2nd, 4th, 8th and so on are, as warnings.
 func failureLevel(e events.Event) (level slog.Level, ok bool) {
-	if e.Kind == events.RetryScheduled {
+	if e.Kind == events.RetryScheduled || e.Kind == events.JobRetryScheduled {
 		return slog.LevelWarn, e.Exit.IsFailure() && bits.OnesCount64(e.Count) == 1
 	}
 	level = e.Level()

@@ -45,7 +45,8 @@ func Main(ctx context.Context, specs ...actor.Spec) error {
 //
 // When nobody listens, neither a Bus nor a subscriber of the Config that is not
 // Silent, Main logs what goes wrong to the Config's Logger, or to slog.Default:
-// failures, stuck tasks, tasks and supervisors that gave up, submissions that were lost.
+// failures, stuck tasks, tasks and supervisors that gave up, submissions that were lost; jobs that
+// failed, expired or were set aside, and types of them that nobody handles.
 func (s *Supervisor) Main(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

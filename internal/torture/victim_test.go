@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"sync"
 	"syscall"
@@ -560,7 +561,9 @@ func (v *victim) tellParked(do func(persist.ID)) {
 	})
 }
 
+// tellLeft says what is left, and what all goroutines do.
 func (v *victim) tellLeft() {
+	_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 2)
 	v.each(func(j *persist.Job) {
 		w, err := v.q.Why(v.ctx, j.ID)
 		v.tell("stuck %d %v %v (%v)", j.ID, w.Phase, w, err)
