@@ -69,7 +69,7 @@ type Config struct {
 	// claims stored.
 	Crashes int
 
-	// Supervisor are the settings of the supervisor of the queue: its Bus, Subscribers, Around and
+	// Supervisor are the settings of the supervisor of the queue: its Name, Bus, Subscribers, Around and
 	// Logger, its Intensity, StopTimeout and Concurrency. Others are refused.
 	Supervisor supervisor.Config
 }

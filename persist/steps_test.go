@@ -188,7 +188,6 @@ func TestASnoozeAfterTheTimeoutIsAFailure(t *testing.T) {
 // Of the settings of its supervisor those that would not count are refused.
 func TestSettingsOfTheSupervisorThatWouldNotCountAreRefused(t *testing.T) {
 	for field, c := range map[string]supervisor.Config{
-		"Name":         {Name: "another"},
 		"Children":     {Children: []actor.Spec{{Name: "a", Task: actor.Func(func(context.Context) error { return nil })}}},
 		"Strategy":     {Strategy: supervisor.OneForAll},
 		"Limit":        {Limit: 1},
