@@ -38,6 +38,7 @@ type Attempt struct {
 type more struct {
 	after   map[*byte]func() // to call when the context ends, taken by finish
 	running int              // helpers that have not returned
+	helpers bool             // there were some
 	idle    chan struct{}    // closed when running is 0, made by join
 	err     error            // the first failure of a helper
 	around  []func(Result)   // to call when the attempt is over, the last first
@@ -225,6 +226,13 @@ func (a *Attempt) close() {
 		a.watch.end(a)
 	}
 	a.finish(endingFor(events.ReasonReturned))
+}
+
+// Helped reports whether helpers were started, see Go.
+func (a *Attempt) Helped() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.more != nil && a.more.helpers
 }
 
 // interrupted says how an attempt ended whose context was ended by the runtime. What

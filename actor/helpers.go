@@ -30,6 +30,7 @@ func Go(ctx context.Context, fn func(ctx context.Context) error) error {
 		return ErrEnded
 	}
 	a.extend().running++
+	a.more.helpers = true
 	go a.help(ctx, fn)
 	return nil
 }

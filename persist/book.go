@@ -155,7 +155,21 @@ func (b *book) tidyKind(k *kind) {
 	if k.jobs == 0 && k.def == nil && k.run == nil {
 		delete(b.kinds, k.name)
 		b.numbers = append(b.numbers, k.number)
+		b.tidyDomain(k.domain)
 	}
+}
+
+// tidyDomain forgets a domain of which nothing is known but its name.
+func (b *book) tidyDomain(d *domain) {
+	if d.def != nil || d.limited || d.running > 0 || len(d.lanes.members) > 0 {
+		return
+	}
+	for _, k := range b.kinds {
+		if k.domain == d {
+			return
+		}
+	}
+	delete(b.domains, d.name)
 }
 
 func (b *book) full(g *group) bool {
@@ -178,7 +192,7 @@ func (b *book) fill(e *entry, j *Record, s *State, k *kind) {
 	}
 	x := more{
 		rules: j.Rules, ttl: j.TTL, ttlFrom: j.TTLFrom, expires: b.clock.at(s.Expires), pause: s.Pause, last: s.Last,
-		verdict: s.Verdict, crashes: s.Crashes, parked: s.Parked,
+		verdict: s.Verdict, crashes: s.Crashes, parked: s.Parked, putOff: s.PutOff, by: s.By,
 	}
 	if x.isSaid() {
 		e.more = new(more)

@@ -31,9 +31,12 @@ type claim struct {
 	rules    *Rules // read only
 	run      func(ctx context.Context, c Codec, payload []byte) error
 	codec    Codec
-	waited   time.Duration
-	began    instant
-	stored   bool // the store knows of it
+	clock    clock        // of the book, for now
+	taken    instant      // when it was claimed
+	ready    instant      // since when the job was
+	entered  atomic.Int64 // the instant at which the attempt began, or zero
+	timed    bool         // the job has a time to live
+	stored   bool         // the store knows of it
 	about    atomic.Pointer[events.Job]
 	known    atomic.Bool                // about has all that the record says
 	progress atomic.Pointer[events.Job] // what was told last
@@ -46,7 +49,8 @@ type claim struct {
 
 	// What the handler's goroutine leaves for who looks after its end.
 	v    verdict
-	late bool          // it returned nil when its context had ended
+	done bool          // it returned nil
+	late bool          // when its context had ended
 	end  atomic.Uint32 // who takes care of what follows
 
 	// lost is why it was given up. It is guarded by book.mu.
@@ -86,9 +90,11 @@ func aroundClaim(ctx context.Context, _ actor.Info) (context.Context, func(actor
 	if !ok {
 		return nil, nil // started by hand
 	}
-	c.v, c.late = verdict{}, false // it may be another one, by hand
+	c.v, c.done, c.late = verdict{}, false, false // it may be another one, by hand
+	c.entered.Store(0)
 	c.end.Store(nobody)
-	return nil, c.over
+	at := actor.Current(ctx)
+	return nil, func(res actor.Result) { c.over(res, at.Helped()) }
 }
 
 // Run reads the job and gives it to its handler.
@@ -98,6 +104,10 @@ func (c *claim) Run(ctx context.Context) error {
 		c.v = unbegun(err)
 		return err
 	}
+	if !c.enter() {
+		c.v = verdict{exit: policy.Stopped, expired: true}
+		return nil
+	}
 	c.record = job
 	if !c.known.Load() {
 		was := c.about.Load()
@@ -106,12 +116,52 @@ func (c *claim) Run(ctx context.Context) error {
 		c.about.Store(about)
 		c.known.Store(true)
 	}
-	c.publish(events.JobStarted, func(e *events.Event) { e.Elapsed = c.waited })
+	c.publish(events.JobStarted, func(e *events.Event) { e.Elapsed = c.waited() })
 	err = c.q.chain(context.WithValue(ctx, claimKey{}, c), job, func(ctx context.Context) error {
 		return c.run(ctx, c.codec, job.Payload)
 	})
 	c.judge(ctx, err)
 	return c.report(err)
+}
+
+// enter begins the attempt: it may have been waited for long since it was claimed, for a permit or for
+// the store. It returns false if the job is not worth it any more.
+func (c *claim) enter() (worth bool) {
+	now := c.clock.now()
+	if !c.timed {
+		c.entered.Store(int64(now))
+		return true
+	}
+	b := c.q.book
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := c.job
+	known := b.has(c) && e.place == running // else nobody asks what becomes of it
+	if known && e.expired(now) {
+		return false
+	}
+	c.entered.Store(int64(now))
+	if x := e.more; known && x.ttl > 0 && x.ttlFrom == TTLFromFirstAttempt && x.expires == 0 {
+		x.expires = b.clock.after(x.ttl)
+		b.enqueue(&noteOp{job: e})
+	}
+	return true
+}
+
+// since is when the attempt began, or else when the job was claimed for it.
+func (c *claim) since() instant {
+	if at := c.entered.Load(); at != 0 {
+		return instant(at)
+	}
+	return c.taken
+}
+
+// waited is for how long the job was ready before its attempt began.
+func (c *claim) waited() time.Duration {
+	if c.ready == 0 {
+		return 0
+	}
+	return max(0, time.Duration(c.since()-c.ready))
 }
 
 // unbegun is how an attempt ends that could not be made: it is put off, and does not count. A job
@@ -145,7 +195,7 @@ func (c *claim) read(ctx context.Context) (*Job, error) {
 func (c *claim) judge(ctx context.Context, err error) {
 	v := &c.v
 	if err == nil {
-		c.late = ctx.Err() != nil
+		c.done, c.late = true, ctx.Err() != nil
 		return
 	}
 	if d, ok := asSnooze(err); ok {
@@ -168,16 +218,20 @@ func (c *claim) report(err error) error {
 
 // over is called when the attempt has ended, and its helpers have, on its own goroutine: here a
 // user's errors and backoffs may be asked.
-func (c *claim) over(res actor.Result) {
+func (c *claim) over(res actor.Result, helped bool) {
 	defer c.leave()
 	v := &c.v
 	overran := res.Exit == policy.TimedOut || res.Exit == policy.Stalled
 	switch {
+	case v.expired:
+		return
+	case c.record == nil && res.Exit == policy.Stopped:
+		*v = verdict{} // it was told to end before it had begun
 	case v.cancel, v.snooze && (!overran || c.record == nil): // nil: the handler was never entered
 		v.exit = policy.Failed
 		return
-	case c.late && (res.Exit == policy.Stopped || overran):
-		v.exit = policy.Succeeded // else a helper has failed
+	case c.done && (c.late || !helped) && (res.Exit == policy.Stopped || overran):
+		v.exit = policy.Succeeded // else a helper was waited for
 		return
 	}
 	v.exit, v.after, v.asked, v.err, v.snooze = res.Exit, res.After, res.HasAfter, res.Err, false

@@ -128,10 +128,10 @@ func (c *Config) check() error {
 	}
 	for _, n := range []struct {
 		field string
-		value int
+		value int64
 	}{
-		{"Workers", c.Workers}, {"GroupLimit", c.GroupLimit}, {"MaxPayload", c.MaxPayload}, {"History", c.History},
-		{"DeadLetters", c.DeadLetters}, {"Crashes", c.Crashes}, {"Drain", int(c.Drain)}, {"RelaxedDelay", int(c.RelaxedDelay)},
+		{"Workers", int64(c.Workers)}, {"GroupLimit", int64(c.GroupLimit)}, {"MaxPayload", int64(c.MaxPayload)}, {"History", int64(c.History)},
+		{"DeadLetters", int64(c.DeadLetters)}, {"Crashes", int64(c.Crashes)}, {"Drain", int64(c.Drain)}, {"RelaxedDelay", int64(c.RelaxedDelay)},
 	} {
 		if n.value < 0 {
 			return bad(n.field, n.value, "must not be negative")

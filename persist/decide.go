@@ -62,6 +62,7 @@ type verdict struct {
 	cancel  bool          // it asks to be cancelled
 	lost    bool          // the store has it no more, or not whole
 	enough  bool          // its backoff wants no more
+	expired bool          // its time was over before it could be begun
 	err     error         // as the supervisor has it
 	text    string        // of its error
 	elapsed time.Duration
@@ -81,6 +82,8 @@ const (
 // decideNext decides what follows an attempt. Failures counts this one, if it is one.
 func decideNext(v *verdict, maxRetries, failures int) (move, Ending) {
 	switch {
+	case v.expired:
+		return endNow, Expired
 	case v.lost:
 		return setAside, 0
 	case v.snooze:

@@ -101,6 +101,12 @@ func (e *entry) follower() *entry {
 	return e.more.follower
 }
 
+// makesWay reports whether how the job ends is decided, and another waits for that: once its attempt was
+// given up, there is nothing to wait for.
+func (e *entry) makesWay() bool {
+	return e.more != nil && e.more.verdict != 0 && e.more.follower != nil
+}
+
 // heir is who has the key next, unless that is about to end itself.
 func (e *entry) heir() *entry {
 	if f := e.follower(); f != nil && f.place != leaving {
@@ -132,6 +138,7 @@ func (e *entry) state(c *clock) State {
 	s := State{
 		Fence: uint64(e.fence), Attempts: int(e.attempts), Failures: int(e.failures), Priority: e.priority,
 		Expires: c.wall(x.expires), Pause: x.pause, Last: x.last, Verdict: x.verdict, Crashes: x.crashes, Parked: x.parked,
+		PutOff: x.putOff, By: x.by,
 	}
 	if e.place == delayed || e.place == blocked || e.place == arriving { // when is what it waits for, or will
 		s.RunAt = c.wall(e.when)

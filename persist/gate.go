@@ -47,14 +47,11 @@ func (g *gate) Left(k supervisor.Candidate) (more bool) {
 	}
 	b.giveBack(c.job)
 	v, givenUp := c.outcome()
-	if givenUp && c.lost == events.ReasonSuperseded { // which is durable, and another waits for it
-		v = verdict{exit: policy.Stopped, reason: c.lost}
-		b.giveBackLimits(c.job)
-		b.settle(c, &v)
-		return !g.closed.Load()
+	if givenUp && !c.job.makesWay() {
+		return !g.closed.Load() // it keeps what it has of limits, and its key, until it returns
 	}
 	if givenUp {
-		return !g.closed.Load() // it keeps what it has of limits, and its key, until it returns
+		v = verdict{exit: policy.Stopped, reason: c.lost}
 	}
 	b.giveBackLimits(c.job)
 	b.settle(c, &v)
@@ -125,16 +122,13 @@ func (g *gate) claim(room *claim) (c *claim, more bool) {
 		}
 		c.fill(g, e)
 		to := running
-		if b.cautious {
+		if b.cautious || e.suspect {
 			to = claiming
 		}
-		noted := b.take(e, to)
+		b.take(e, to)
 		c.fence = e.fence
 		c.given, c.lent = b.recall(e)
-		if !b.cautious {
-			if noted {
-				b.enqueue(&noteOp{job: e})
-			}
+		if to == running {
 			b.activate(c)
 			return c, b.pick() != nil
 		}
@@ -231,10 +225,8 @@ func (c *claim) fill(g *gate, e *entry) {
 	b := g.q.book
 	c.q, c.gate, c.job, c.kind, c.era, c.at = g.q, g, e, e.kind, b.run, -1
 	c.attempt, c.priority, c.rules, c.run, c.codec = int(e.attempts)+1, e.priority, rulesOf(e), e.kind.run, e.kind.set.codec
-	c.began = b.clock.now()
-	if e.when > 0 {
-		c.waited = max(0, time.Duration(c.began-e.when))
-	}
+	c.clock, c.taken, c.ready = b.clock, b.clock.now(), e.when
+	c.timed = e.more != nil && (e.more.ttl > 0 || e.more.expires != 0)
 	if d := e.kind.domain.def; d != nil {
 		c.state = append(c.state, d.State...)
 	}
@@ -249,13 +241,16 @@ func (b *book) settle(c *claim, v *verdict) {
 	if e.fence != c.fence || e.claim != c || (e.place != running && e.place != claiming) {
 		return // somebody else has it, or it has ended
 	}
-	v.elapsed = time.Duration(b.clock.now() - c.began)
+	begun := c.entered.Load() != 0
+	if begun {
+		v.elapsed = max(0, time.Duration(b.clock.now()-c.since()))
+	}
 	b.deactivate(c)
-	if c.record != nil { // else it was not entered
+	if begun {
 		b.survived(e)
 	}
 	o := &c.then
-	*o = settleOp{job: e, v: *v, unbegun: c.record == nil}
+	*o = settleOp{job: e, v: *v, unbegun: !begun}
 	o.decide(c)
 	if o.move == putBack && !c.stored && e.extra().verdict == 0 {
 		b.move(e, leaving, 0)

@@ -120,6 +120,11 @@ type State struct {
 	Crashes int `json:"crashes,omitzero"`
 	// Parked says why the job is set aside until somebody releases it, or is empty.
 	Parked string `json:"parked,omitempty"`
+	// PutOff says of one that has failed before that it waits since it was put off then, and not for
+	// a retry.
+	PutOff bool `json:"put_off,omitempty"`
+	// By is the job that takes its place, if Verdict is Superseded.
+	By ID `json:"verdict_by,omitzero"`
 }
 
 // Failure is one thing that went wrong.

@@ -176,6 +176,9 @@ func (b *book) alias(name string, k *kind) {
 	}
 	if k.run == nil && old.run != nil {
 		k.run, k.borrowed = old.run, true // until it has a handler of its own
+		for _, l := range k.lanes {
+			b.laneChanged(l)
+		}
 	}
 	k.told = k.told || old.told // it is about the same jobs
 	for at := range b.jobs.All() {
@@ -202,6 +205,8 @@ func (b *book) alias(name string, k *kind) {
 			b.move(e, ready, when)
 		}
 	}
+	b.tidyDomain(old.domain)
+	poke(b.alarm) // some may run now
 }
 
 // handle takes in a handler.

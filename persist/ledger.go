@@ -114,6 +114,7 @@ func (l *ledger) recover(ctx context.Context, store Store, run uint64) error {
 		if f := e.follower(); end.Kind == Superseded && f != nil {
 			end.By = f.id
 		}
+		end.By = cmp.Or(e.more.by, end.By)
 		steps = append(steps, Step{Verb: Resolve, ID: e.id, State: e.state(&b.clock), End: end})
 	}
 	b.mu.Unlock()

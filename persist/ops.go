@@ -49,7 +49,9 @@ func (c *commit) insert(r *Record) {
 }
 
 func (c *commit) amend(b *book, e *entry) {
-	c.steps = append(c.steps, Step{Verb: Amend, ID: e.id, State: e.state(&b.clock)})
+	s := e.state(&b.clock)
+	s.Claimed = e.place == running && e.claim != nil && e.claim.stored
+	c.steps = append(c.steps, Step{Verb: Amend, ID: e.id, State: s})
 }
 
 func (c *commit) resolve(b *book, e *entry, end End) {
@@ -287,6 +289,9 @@ func (o *submitOp) done(b *book, c *commit) {
 			if cl := e.claim; cl != nil {
 				c.after = append(c.after, func() { cl.stop(events.ReasonSuperseded) })
 			}
+		}
+		if e := in.ahead; e != nil {
+			b.overtake(e)
 		}
 		if kind := o.results[i].Kind; kind != 0 {
 			b.counts.results[kind]++

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/taskvisor/taskvisor/events"
+	"github.com/taskvisor/taskvisor/policy"
 )
 
 // settleOp stores what follows an attempt that has ended.
@@ -27,6 +28,7 @@ func (o *settleOp) decide(c *claim) {
 	failed := e.failures + 1
 	o.move, o.end = decideNext(&o.v, c.rules.MaxRetries, int(failed))
 	switch {
+	case o.v.expired: // no attempt was made
 	case o.move == putOff:
 		o.wait = o.v.after
 	case o.move == again, o.end == DeadLetter, o.end == Failed:
@@ -70,6 +72,7 @@ func (o *settleOp) plan(b *book, c *commit) {
 		e.extend().parked = o.v.text
 	}
 	s := e.state(&b.clock)
+	s.PutOff = o.move == putOff && e.failures > 0
 	if o.wait > 0 {
 		s.RunAt = c.now.Add(o.wait)
 	}
@@ -81,6 +84,9 @@ func (o *settleOp) done(b *book, c *commit) {
 	b.owing--
 	if o.move == endNow {
 		b.counts.ended[o.end]++
+		if o.end == Expired {
+			o.v = waitedInVain(e, c.now)
+		}
 		b.tellEnd(endKind[o.end], e, &o.v, c.now)
 		e.claim = nil
 		b.forget(e)
@@ -140,7 +146,7 @@ func (o *claimOp) undone(b *book, _ error) bool { return true }
 type noteOp struct{ job *entry }
 
 func (o *noteOp) plan(b *book, c *commit) {
-	if e := o.job; b.find(e.id) == e {
+	if e := o.job; b.find(e.id) == e && e.place == running { // else what follows its attempt says so too
 		c.amend(b, e)
 	}
 }
@@ -189,8 +195,18 @@ func (o *cancelOp) done(b *book, c *commit) {
 	} else if e != nil && e.claim != nil {
 		cl := e.claim
 		c.after = append(c.after, func() { cl.stop(events.ReasonCancelled) })
+		b.overtake(e)
 	}
 	o.reply <- o.err
+}
+
+// overtake settles the attempt at a job that was given up before it was decided that the job makes way:
+// nobody would be told that it has ended.
+func (b *book) overtake(e *entry) {
+	if c := e.claim; c != nil && b.has(c) && e.place == running && e.makesWay() && c.end.Load() == abandoned {
+		b.giveBackLimits(e)
+		b.settle(c, &verdict{exit: policy.Stopped, reason: c.lost})
+	}
 }
 
 func (o *cancelOp) undone(b *book, err error) bool {
@@ -215,8 +231,14 @@ func (o *expireOp) plan(b *book, c *commit) {
 
 func (o *expireOp) done(b *book, c *commit) {
 	b.counts.ended[Expired]++
-	b.tellEnd(events.JobExpired, o.job, &verdict{elapsed: c.now.Sub(time.Unix(0, o.job.submitted))}, c.now)
+	v := waitedInVain(o.job, c.now)
+	b.tellEnd(events.JobExpired, o.job, &v, c.now)
 	b.forget(o.job)
+}
+
+// waitedInVain is what is told of a job that has expired.
+func waitedInVain(e *entry, now time.Time) verdict {
+	return verdict{elapsed: now.Sub(time.Unix(0, e.submitted))}
 }
 
 func (o *expireOp) undone(*book, error) bool { return true }

@@ -79,9 +79,8 @@ func (b *book) suspect() *entry {
 	return nil
 }
 
-// take gives a job a place. It says whether something follows from this that has to be known
-// after a crash.
-func (b *book) take(e *entry, to place) (noted bool) {
+// take gives a job a place.
+func (b *book) take(e *entry, to place) {
 	since := e.when
 	b.move(e, to, since)
 	e.fence++
@@ -93,11 +92,6 @@ func (b *book) take(e *entry, to place) (noted bool) {
 	if e.group != nil {
 		e.group.running++
 	}
-	if x := e.more; x != nil && x.ttl > 0 && x.ttlFrom == TTLFromFirstAttempt && x.expires == 0 {
-		x.expires = b.clock.after(x.ttl)
-		return true
-	}
-	return false
 }
 
 // giveBack frees the place that a job had among the workers.
@@ -125,7 +119,7 @@ func (b *book) survived(e *entry) {
 		x.crashes = 0
 	}
 	e.suspect = false
-	if b.cautious && b.suspect() == nil && len(b.suspects) == 0 {
-		b.cautious = false
+	if b.cautious && b.suspect() == nil {
+		b.cautious = false // what is left of them cannot run yet, and is claimed with care when it can
 	}
 }

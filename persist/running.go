@@ -55,7 +55,7 @@ func (q *Queue) Active() []Active {
 		claims = append(claims, c)
 		list = append(list, Active{
 			ID: c.job.id, Type: c.job.kind.name, Key: at.Key, Label: at.Label, Group: at.Group, Priority: c.job.priority,
-			Attempt: c.attempt, Since: b.clock.wall(c.began), Abandoned: c.end.Load() == abandoned,
+			Attempt: c.attempt, Since: b.clock.wall(c.since()), Abandoned: c.end.Load() == abandoned,
 		})
 	}
 	b.mu.Unlock()

@@ -218,15 +218,15 @@ func (q *Queue) Parked() []Wait {
 
 // Cancel ends a job as Cancelled, and returns when that is durable. One that runs is told to
 // stop, its context ending with actor.ErrCancelled as its cause, and is waited for as long as
-// ctx allows; what its attempt returns then changes nothing any more, and after a crash it is
-// not run again either.
+// ctx allows, also if it was given up; what its attempt returns then changes nothing any more, and
+// after a crash it is not run again either.
 //
 // The error is a *JobError: with ErrEnded, ErrPruned or ErrNotFound if there is nothing to
-// cancel, supervisor.ErrSelf for a job that would cancel itself and should return [Cancel]
+// cancel, ErrEnded also for one that was superseded before, supervisor.ErrSelf for a job that would cancel itself and should return [Cancel]
 // instead, the cause of ctx, or what the store says.
 func (q *Queue) Cancel(ctx context.Context, id ID) error {
 	fail := func(err error) error { return &JobError{Act: "cancel", ID: id, Err: err} }
-	if a, ok := FromContext(ctx); ok && a.c.q == q && a.c.job.id == id {
+	if q.isOwn(ctx, id) {
 		return fail(supervisor.ErrSelf)
 	}
 	o := &cancelOp{id: id, reply: make(chan error, 1)}
@@ -241,10 +241,25 @@ func (q *Queue) Cancel(ctx context.Context, id ID) error {
 	if o.ended == nil {
 		return nil
 	}
-	if _, err := q.Await(ctx, id); err != nil && !errors.Is(err, ErrPruned) {
+	switch j, err := q.Await(ctx, id); {
+	case err != nil && !errors.Is(err, ErrPruned):
 		return fail(errors.Unwrap(err))
+	case err == nil && j.End.Kind != Cancelled:
+		return fail(ErrEnded) // its end in another way was decided before
 	}
 	return nil
+}
+
+// isOwn reports whether ctx is that of the present attempt at a job.
+func (q *Queue) isOwn(ctx context.Context, id ID) bool {
+	a, ok := FromContext(ctx)
+	if !ok || a.c.q != q {
+		return false
+	}
+	q.book.mu.Lock()
+	defer q.book.mu.Unlock()
+	e := q.book.find(id)
+	return e != nil && a.isAt(e)
 }
 
 // Revive puts a job back that has ended: a dead letter above all, but any but a completed one.
@@ -252,27 +267,35 @@ func (q *Queue) Cancel(ctx context.Context, id ID) error {
 // *JobError: with ErrNotEnded, ErrCompleted, a *KeyError if another job has its key now, or
 // as for Job.
 func (q *Queue) Revive(ctx context.Context, id ID) error {
-	fail := func(err error) error { return &JobError{Act: "revive", ID: id, Err: err} }
+	for {
+		err := q.revive(ctx, id)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, errOutdated) {
+			return &JobError{Act: "revive", ID: id, Err: err}
+		}
+	}
+}
+
+func (q *Queue) revive(ctx context.Context, id ID) error {
+	if err := q.awaitService(ctx); err != nil {
+		return err
+	}
 	q.book.mu.Lock()
 	seen := q.book.revivals
 	q.book.mu.Unlock()
 	j, err := q.Job(ctx, id)
 	switch {
 	case err != nil:
-		return fail(errors.Unwrap(err))
+		return errors.Unwrap(err)
 	case !j.Ended():
-		return fail(ErrNotEnded)
+		return ErrNotEnded
 	case j.End.Kind == Completed:
-		return fail(ErrCompleted)
+		return ErrCompleted
 	}
 	o := &reviveOp{job: j, seen: seen, reply: make(chan error, 1)}
-	switch err := q.ask(ctx, o, o.reply); {
-	case errors.Is(err, errOutdated):
-		return q.Revive(ctx, id)
-	case err != nil:
-		return fail(err)
-	}
-	return nil
+	return q.ask(ctx, o, o.reply)
 }
 
 // Release lets a job go on that was set aside. The error is a *JobError with ErrNotParked, or

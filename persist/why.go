@@ -130,7 +130,7 @@ func (b *book) why(e *entry) Wait {
 	case running, claiming, settling:
 		w.Since = b.clock.wall(e.when)
 		if e.claim != nil {
-			w.Since = b.clock.wall(e.claim.began)
+			w.Since = b.clock.wall(e.claim.since())
 		}
 	case delayed:
 		w.Reason, w.Until = WaitsForTime, b.clock.wall(e.when)

@@ -199,7 +199,8 @@ func (c *campaign) bury(p *process) {
 		c.opened = (3*c.opened + p.ready) / 4
 	}
 	if p.stderr.Len() > 0 {
-		c.w.fault(nil, "the process has said:\n%s", p.stderr)
+		said := fmt.Sprintf("life %d: the process has said:\n%s", c.w.life, p.stderr)
+		c.w.faults = append([]string{said}, c.w.faults...) // however many there are
 	}
 }
 

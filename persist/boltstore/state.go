@@ -22,6 +22,9 @@ const (
 	stateCrashes
 	stateParked
 	stateEnd
+	statePutOff
+
+	stateBy protowire.Number = 16
 )
 
 // Those of a failure.
@@ -64,6 +67,8 @@ func appendState(b []byte, s *persist.State, end *persist.End) []byte {
 	b = appendUint(b, stateVerdict, uint64(s.Verdict))
 	b = appendInt(b, stateCrashes, int64(s.Crashes))
 	b = appendText(b, stateParked, s.Parked)
+	b = appendBool(b, statePutOff, s.PutOff)
+	b = appendUint(b, stateBy, uint64(s.By))
 	if end == nil {
 		return b
 	}
@@ -107,6 +112,10 @@ func readState(b []byte, s *persist.State) (end *persist.End, err error) {
 			s.Crashes = f.int()
 		case stateParked:
 			s.Parked = f.text()
+		case statePutOff:
+			s.PutOff = f.bool()
+		case stateBy:
+			s.By = persist.ID(f.uint())
 		case stateEnd:
 			end = readEnd(&f)
 		default:
