@@ -122,9 +122,10 @@ func StateOf[T any](ctx context.Context) (value T, ok bool) {
 
 // Provide adds a value that handlers find by its type from now on, after those that are there.
 func (q *Queue) Provide(value any) {
-	q.book.mu.Lock()
-	defer q.book.mu.Unlock()
-	q.book.state = append(q.book.state[:len(q.book.state):len(q.book.state)], value)
+	b := q.known()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.state = append(b.state[:len(b.state):len(b.state)], value)
 }
 
 // chain runs an attempt inside of what is put around it.

@@ -245,6 +245,9 @@ func (b *book) handle(h *Handler) error {
 // Handle adds a handler, also while the queue runs: jobs that wait for it go on. The error is
 // a *TypeError.
 func (q *Queue) Handle(h Handler) error {
+	if q.head == nil {
+		return q.Validate()
+	}
 	q.book.mu.Lock()
 	err := q.book.handle(&h)
 	q.book.mu.Unlock()
@@ -256,10 +259,11 @@ func (q *Queue) Handle(h Handler) error {
 
 // Types returns the full names of the types that the queue knows, without aliases.
 func (q *Queue) Types() []string {
-	q.book.mu.Lock()
-	defer q.book.mu.Unlock()
-	names := slices.Collect(maps.Keys(q.book.kinds))
-	names = slices.DeleteFunc(names, func(n string) bool { return q.book.kinds[n].name != n })
+	b := q.known()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	names := slices.Collect(maps.Keys(b.kinds))
+	names = slices.DeleteFunc(names, func(n string) bool { return b.kinds[n].name != n })
 	slices.Sort(names)
 	return names
 }
@@ -268,14 +272,15 @@ func (q *Queue) Types() []string {
 // submission itself, if any are given, and tells where each comes from. The error is a
 // *TypeError with ErrUnknownType, or says what is wrong with the options.
 func (q *Queue) Explain(typeName string, opts ...Option) ([]Setting, error) {
-	q.book.mu.Lock()
-	k := q.book.kinds[typeName]
+	b := q.known()
+	b.mu.Lock()
+	k := b.kinds[typeName]
 	if k == nil {
-		q.book.mu.Unlock()
+		b.mu.Unlock()
 		return nil, &TypeError{Type: typeName, Err: ErrUnknownType}
 	}
 	set := k.set
-	q.book.mu.Unlock()
+	b.mu.Unlock()
 	set = set.with(ofCall, opts)
 	if err := set.err(); err != nil {
 		return nil, &TypeError{Type: typeName, Err: err}

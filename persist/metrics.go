@@ -98,7 +98,7 @@ func (q *Queue) Metrics() []*events.Metric { return append([]*events.Metric(nil)
 // their Configs.
 func (q *Queue) Measure(report func(m *events.Metric, value float64, labels ...string)) {
 	name := q.cfg.Name
-	b := q.book
+	b := q.known()
 	b.mu.Lock()
 	rows := b.rows()
 	counts, past, workers, running, owing, oldest := b.counts, b.past, b.workers, b.running, b.owing, b.oldest()
@@ -180,7 +180,7 @@ func (b *book) oldest() time.Duration {
 // Counts returns how many jobs there are in each phase; of those that have ended, how many
 // are still known.
 func (q *Queue) Counts() map[Phase]int {
-	b := q.book
+	b := q.known()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	counts := map[Phase]int{}

@@ -79,6 +79,14 @@ func (q *Queue) Validate() error {
 // errNotNew means: it is a zero Queue, or none.
 var errNotNew = errors.New("the queue was not made by New")
 
+// known is the book of the queue, and an empty one of a zero Queue.
+func (q *Queue) known() *book {
+	if q.book == nil {
+		return newBook()
+	}
+	return q.book
+}
+
 // Run opens the store and runs jobs until ctx ends, and closes it then. What was begun is
 // given the time of Config.Drain to finish, and is told to stop then; what has not finished
 // is as if it had not been begun.
@@ -147,6 +155,9 @@ func (q *Queue) enterPhase(p runPhase) {
 
 // awaitService returns when the queue takes something in, or why it does not.
 func (q *Queue) awaitService(ctx context.Context) error {
+	if q.head == nil {
+		return q.Validate()
+	}
 	for {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -46,7 +46,7 @@ func (b *book) deactivate(c *claim) {
 
 // Active returns the jobs that run now, in the order of their IDs.
 func (q *Queue) Active() []Active {
-	b := q.book
+	b := q.known()
 	b.mu.Lock()
 	var claims []*claim
 	list := []Active{}

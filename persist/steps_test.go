@@ -222,6 +222,29 @@ func TestZeroValuesAnswer(t *testing.T) {
 	if err := q.Validate(); !errors.As(err, new(*persist.TypeError)) {
 		t.Errorf("a zero type: %v", err)
 	}
+	zero := new(persist.Queue)
+	_, job := zero.Job(ctx, 1)
+	_, await := zero.Await(ctx, 1)
+	_, past := zero.Past(ctx, persist.PastQuery{})
+	_, why := zero.Why(ctx, 1)
+	_, _, lookup := zero.Lookup(ctx, typ.New("a"))
+	_, explain := zero.Explain("text")
+	for what, err := range map[string]error{
+		"Job": job, "Await": await, "Past": past, "Why": why, "Lookup": lookup, "Explain": explain,
+		"Cancel": zero.Cancel(ctx, 1), "Revive": zero.Revive(ctx, 1), "Release": zero.Release(ctx, 1),
+		"SetWorkers": zero.SetWorkers(1), "SetGroupLimit": zero.SetGroupLimit("g", 1), "SetDomainLimit": zero.SetDomainLimit("d", 1),
+		"Handle": zero.Handle(typ.Handle(func(context.Context, string) error { return nil })),
+	} {
+		if err == nil {
+			t.Errorf("%s of a zero queue is nil", what)
+		}
+	}
+	if n := len(zero.Active()) + len(zero.Parked()) + len(zero.Types()) + zero.Counts()[persist.Ready]; n != 0 {
+		t.Errorf("a zero queue has %d of something", n)
+	}
+	zero.Measure(func(*events.Metric, float64, ...string) {})
+	zero.Provide("a value")
+
 	at, ok := persist.FromContext(ctx)
 	if ok || at.Job() != nil || at.Number() != 0 || at.Last() || at.Queue() != nil {
 		t.Errorf("an attempt where there is none: %+v", at)

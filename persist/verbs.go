@@ -202,7 +202,7 @@ func (q *Queue) Lookup(ctx context.Context, s Submission) (id ID, ok bool, err e
 
 // Parked returns why the jobs wait that somebody has to release, in the order of their IDs.
 func (q *Queue) Parked() []Wait {
-	b := q.book
+	b := q.known()
 	b.mu.Lock()
 	list := []Wait{}
 	for at := range b.jobs.All() {
@@ -396,6 +396,9 @@ func (q *Queue) SetDomainLimit(name string, n int) error {
 
 // set changes a limit, and lets those run that may run now.
 func (q *Queue) set(change func(*book)) error {
+	if q.head == nil {
+		return q.Validate()
+	}
 	q.book.mu.Lock()
 	change(q.book)
 	q.book.mu.Unlock()

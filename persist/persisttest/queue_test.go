@@ -405,3 +405,25 @@ func (reverse) Unmarshal(data []byte, v any) error {
 	slices.Reverse(data)
 	return persist.JSON.Unmarshal(data, v)
 }
+
+// An ID that was given to what could not be stored is no end of the list.
+func TestDrainAllFindsWhatIsBehindAHole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ran := 0
+		typ := persist.Define[string]("x")
+		q := New(t, persist.Config{Handlers: []persist.Handler{typ.Handle(func(context.Context, string) error { ran++; return nil })}})
+		first := q.Add(typ.New("a"))
+		q.FailCommits(1, errBoom)
+		if _, err := typ.Submit(t.Context(), q.Queue, "b"); err == nil {
+			t.Fatal("it was stored")
+		}
+		if err := q.Cancel(t.Context(), first); err != nil {
+			t.Fatal(err)
+		}
+		q.Add(typ.New("c", persist.WithDurability(persist.Relaxed), persist.WithDelay(time.Hour)))
+		q.DrainAll()
+		if ran != 1 {
+			t.Errorf("%d ran, want 1: %v", ran, q.Counts())
+		}
+	})
+}

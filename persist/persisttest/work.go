@@ -151,25 +151,45 @@ func (q *Queue) handles(id persist.ID) bool {
 	return handled
 }
 
-// waits says of every job why it does not run, ended ones included. IDs are given in order, so
-// that the first that never was is the end.
+// maxGap is how many IDs in a row may have been given to what could not be stored.
+const maxGap = 1000
+
+// waits says of every job why it does not run, ended ones included. IDs are given in order: the first
+// that never was is the end, unless there are more jobs that have not ended.
 func (q *Queue) waits() iter.Seq2[persist.Wait, error] {
 	return func(yield func(persist.Wait, error) bool) {
 		ctx, cancel := q.context()
 		defer cancel()
+		open, gap := 0, 0
 		for id := persist.ID(1); ; id++ {
 			w, err := q.Why(ctx, id)
 			switch {
 			case errors.Is(err, persist.ErrPruned):
 				continue
 			case errors.Is(err, persist.ErrNotFound):
-				return
+				if gap++; gap > maxGap || open >= q.unfinished() {
+					return
+				}
+				continue
+			}
+			if gap = 0; w.Phase != persist.Ended {
+				open++
 			}
 			if !yield(w, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// unfinished is how many jobs have not ended.
+func (q *Queue) unfinished() (n int) {
+	for phase, count := range q.Counts() {
+		if phase != persist.Ended {
+			n += count
+		}
+	}
+	return n
 }
 
 // why says why a job does not run.
