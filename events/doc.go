@@ -73,16 +73,16 @@
 //	job_submitted        Path Job (Delay: when it is not to run at once)
 //	batch_submitted      Path (Job: with the Type, when all have the same), Count: how many were stored
 //	job_upgraded         Path Job, with the priority that it has now
-//	job_started          Path Job, Elapsed: how long it had been ready
+//	job_started          Path Job Attempt, Elapsed: how long it had been ready
 //	job_progressed       Path Job, with Progress and Message
 //	job_retry_scheduled  Path Job Delay Exit (Err), Elapsed: of the attempt, Count: failures
-//	job_snoozed          Path Job Delay
+//	job_snoozed          Path Job Delay (Err: why it could not be begun)
 //	job_released         Path Job (Reason)
-//	job_completed        Path Job, Elapsed: of the attempt
+//	job_completed        Path Job Exit, Elapsed: of the attempt
 //	job_failed           Path Job (Exit) Err, Elapsed: of the attempt
 //	job_dead_lettered    Path Job (Exit) (Err), Elapsed: of the attempt, Count: failures
-//	job_cancelled        Path Job
-//	job_superseded       Path Job
+//	job_cancelled        Path Job (Exit) (Err), Elapsed: of the attempt, if there was one
+//	job_superseded       Path Job (Exit), Elapsed: of the attempt, if there was one
 //	job_expired          Path Job, Elapsed: since it was submitted
 //	job_parked           Path Job (Err)
 //	job_revived          Path Job
