@@ -42,6 +42,13 @@ func (b *book) mature(now instant) (expired []*entry, next instant) {
 	}
 }
 
+// keepTime looks whether the wall clock was set, before times of day are read or written.
+func (b *book) keepTime(now time.Time) {
+	if by := b.clock.look(now); by != 0 {
+		b.shift(by)
+	}
+}
+
 // shift moves what follows the wall clock, after that was set.
 func (b *book) shift(by time.Duration) {
 	for at := range b.jobs.All() {

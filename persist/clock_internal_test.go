@@ -132,3 +132,37 @@ func TestADelayIsNoTimeOfDayUntilItIsReadAgain(t *testing.T) {
 		b.forget(in.job)
 	}
 }
+
+// Delays and times to live are kept by the even clock, also of what is submitted just after the wall clock was
+// set, before anybody has looked.
+func TestWhatIsSubmittedAfterTheWallClockWasSet(t *testing.T) {
+	for _, by := range []time.Duration{30 * time.Minute, -30 * time.Minute} {
+		b := newBook()
+		b.phase, b.queueSet, b.next = inService, base(), 1
+		b.clock.drift = -by // which the last look has not seen
+		make := func(opts ...Option) *prepared {
+			p, s := &prepared{}, Raw("k", nil)
+			set := b.queueSet.with(ofCall, append(opts, WithoutKey()))
+			if err := s.prepare(p, b.seen("k"), &set, MaxPayload, time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		q := &Queue{book: b}
+		w := &writer{q: q, run: b.run}
+		w.begin([]op{&submitOp{
+			subs: []*prepared{make(WithDelay(time.Minute)), make(WithTTL(time.Minute))}, results: []Result{{}, {}}, reply: nil,
+		}})
+		c := &commit{now: time.Now()}
+		b.keepTime(c.now)
+		w.plan(c, w.next())
+		for _, o := range c.ops {
+			o.done(b, c)
+		}
+		for what, d := range map[string]instant{"the delay": b.find(1).when - b.clock.now(), "the time to live": b.find(2).more.expires - b.clock.now()} {
+			if got := time.Duration(d); got < 50*time.Second || got > 70*time.Second {
+				t.Errorf("set by %v: %s is %v, and not a minute", by, what, got)
+			}
+		}
+	}
+}

@@ -13,10 +13,14 @@ import (
 // between it does not return.
 func (w *writer) commitSteps(ctx context.Context, c *commit) error {
 	if w.unsettled {
-		if _, err := w.settle(ctx); err != nil {
+		committed, err := w.settle(ctx)
+		if err != nil {
 			return err
 		}
-		w.unsettled = false
+		if committed && w.shedding.Verb != 0 {
+			w.locked(func() { w.q.book.pruned(&w.shedding) })
+		}
+		w.unsettled, w.shedding = false, Step{}
 	}
 	began := time.Now()
 	err := unharmed(func() (err error) {
@@ -36,7 +40,7 @@ func (w *writer) commitSteps(ctx context.Context, c *commit) error {
 			c.stored = 0 // it says nothing of the next
 			return nil
 		case settleErr == nil:
-			return err
+			return settled(err)
 		}
 		if !told {
 			told = true
@@ -48,6 +52,38 @@ func (w *writer) commitSteps(ctx context.Context, c *commit) error {
 			return err
 		}
 	}
+}
+
+// settled is why a commit failed of which it is known by now that it did.
+func settled(err error) error {
+	if err = without(err); err == nil {
+		return errNotStored
+	}
+	return err
+}
+
+// errNotStored means: the store gave no reason.
+var errNotStored = errors.New("the store has not taken it")
+
+// without takes ErrUnknown out of an error. It is nil if that was all.
+func without(err error) error {
+	if err == ErrUnknown { //nolint:errorlint // it is looked for at each place
+		return nil
+	}
+	if !errors.Is(err, ErrUnknown) {
+		return err
+	}
+	switch e := err.(type) { //nolint:errorlint // likewise
+	case interface{ Unwrap() error }:
+		return without(e.Unwrap())
+	case interface{ Unwrap() []error }:
+		var rest []error
+		for _, err := range e.Unwrap() {
+			rest = append(rest, without(err))
+		}
+		return errors.Join(rest...)
+	}
+	return nil
 }
 
 // settle asks the store what has become of the last commit.

@@ -57,11 +57,13 @@ type Config struct {
 	History int
 	// DeadLetters is how many dead letters are kept. Zero means DefaultDeadLetters.
 	DeadLetters int
-	// RelaxedDelay is for how long what was submitted as Relaxed may wait for its commit.
-	// Zero means DefaultRelaxedDelay.
+	// RelaxedDelay is for how long what was submitted as Relaxed may wait for its commit, which
+	// takes longer while the store fails, is full, or has more to do than it can. Zero means
+	// DefaultRelaxedDelay.
 	RelaxedDelay time.Duration
 	// Cache is about how much memory may hold jobs that wait, in bytes, so that they need not be read
-	// from the store when they run. Zero means DefaultCache, NoCache that all are read.
+	// from the store when they run. Zero means DefaultCache, NoCache that all are read. What was
+	// submitted as Relaxed and is not stored yet is kept in any case: about 16 MiB of payloads at most.
 	Cache int64
 	// Crashes is in how many crashes of the process a job may have been the only one that ran
 	// before it is parked. Zero means DefaultCrashes, policy.Unlimited that it never is. With

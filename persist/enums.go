@@ -119,7 +119,8 @@ const (
 	// Relaxed acknowledges what is in memory, and will be on disk a moment later, see
 	// Config.RelaxedDelay. What was acknowledged within that time before the process dies
 	// is lost, ID and all: a job may have run of which nothing is known, and another may be given
-	// its ID.
+	// its ID. So is what a store that fails, or is full, has not taken when the queue stops:
+	// LostError.Submissions says how many.
 	Relaxed
 )
 

@@ -9,16 +9,7 @@ func (w *writer) gather() (ops []op, mine bool) {
 }
 
 func (b *book) gather() []op {
-	n, steps, bytes := 0, 0, 0
-	for _, o := range b.inbox {
-		s, size := weight(o)
-		steps += s
-		bytes += size
-		if n > 0 && (steps > maxSteps || bytes > maxBytes) {
-			break
-		}
-		n++
-	}
+	n := fitting(b.inbox)
 	ops := b.inbox[:n:n]
 	b.inbox = b.inbox[n:]
 	if len(b.inbox) > 0 {
@@ -30,28 +21,42 @@ func (b *book) gather() []op {
 	return ops
 }
 
+// fitting is how many of ops go into one commit: one at least, if there is one.
+func fitting(ops []op) (n int) {
+	steps, bytes := 0, 0
+	for _, o := range ops {
+		s, size := weight(o)
+		steps += s
+		bytes += size
+		if n > 0 && (steps > maxSteps || bytes > maxBytes) {
+			break
+		}
+		n++
+	}
+	return n
+}
+
 // ordered puts those first whose jobs have their IDs already, those included that have come since
-// ops were gathered: whoever is given one now has a higher one, and must not be stored before.
+// ops were gathered. Whoever is given an ID now has a higher one, and must not be stored before; and
+// what is decided now about such a job, or one that was upgraded so, must not be either.
 func (b *book) ordered(ops []op) []op {
+	if !slices.ContainsFunc(ops, accepted) && !slices.ContainsFunc(b.inbox, accepted) {
+		return ops
+	}
 	var first, rest []op
-	numbers := false // are to be given
 	for _, o := range ops {
 		if accepted(o) {
 			first = append(first, o)
-			continue
+		} else {
+			rest = append(rest, o)
 		}
-		rest = append(rest, o)
-		_, ok := o.(*submitOp)
-		numbers = numbers || ok
 	}
-	if numbers && b.unstored > 0 {
-		b.inbox = slices.DeleteFunc(b.inbox, func(o op) bool {
-			if accepted(o) {
-				first = append(first, o)
-			}
-			return accepted(o)
-		})
-	}
+	b.inbox = slices.DeleteFunc(b.inbox, func(o op) bool {
+		if accepted(o) {
+			first = append(first, o)
+		}
+		return accepted(o)
+	})
 	return append(first, rest...)
 }
 
@@ -61,16 +66,32 @@ func accepted(o op) bool {
 	return ok && s.steps != nil
 }
 
+// asks reports whether somebody waits for an answer to an op.
+func asks(o op) bool {
+	switch o := o.(type) {
+	case *submitOp:
+		return o.steps == nil && !o.withdrawn
+	case *cancelOp, *releaseOp, *reviveOp:
+		return true
+	}
+	return false
+}
+
 // weight is about how many steps an op makes, and how many bytes.
 func weight(o op) (steps, bytes int) {
 	s, ok := o.(*submitOp)
 	if !ok {
 		return 1, 0
 	}
-	for _, p := range s.subs {
+	return len(s.subs), s.bytes()
+}
+
+// bytes is how large the payloads are.
+func (o *submitOp) bytes() (n int) {
+	for _, p := range o.subs {
 		if p != nil {
-			bytes += len(p.job.Payload)
+			n += len(p.job.Payload)
 		}
 	}
-	return len(s.subs), bytes
+	return n
 }

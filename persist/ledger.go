@@ -195,9 +195,7 @@ func (s *sweeper) Run(ctx context.Context) error {
 	defer timer.Stop()
 	for opening := 0; ; {
 		b.mu.Lock()
-		if by := b.clock.look(time.Now()); by != 0 {
-			b.shift(by)
-		}
+		b.keepTime(time.Now())
 		expired, next := b.mature(b.clock.now())
 		for _, e := range expired {
 			b.enqueue(&expireOp{job: e})

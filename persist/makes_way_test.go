@@ -126,6 +126,7 @@ func TestWhyOfAJobThatWasPutOffAfterAFailure(t *testing.T) {
 		})}}
 		r := hang(t, cfg)
 		id := r.submit("a", oneSecond)
+		synctest.Wait()
 		same(t, "after the failure", r.why(id).Reason, persist.WaitsForRetry)
 		elapse(2 * time.Second)
 		same(t, "before the stop", r.why(id).Reason, persist.WaitsForTime)

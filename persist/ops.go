@@ -100,7 +100,7 @@ func (o *submitOp) plan(b *book, c *commit) {
 		return
 	}
 	if o.planned { // relaxed: it is done already
-		c.steps = append(c.steps, o.steps...)
+		o.repeat(b, c)
 		return
 	}
 	for _, p := range o.subs {
@@ -121,6 +121,22 @@ func (o *submitOp) plan(b *book, c *commit) {
 				o.plans[i].room, room = &room[0], room[1:]
 			}
 			o.results[i] = o.planOne(b, c, p, &o.plans[i])
+		}
+	}
+}
+
+// repeat adds the steps of a relaxed submission. What it has made of other jobs is stored as these
+// stand now: something else about them may be durable already.
+func (o *submitOp) repeat(b *book, c *commit) {
+	for i := range o.steps {
+		s := &o.steps[i]
+		if s.Verb == Insert {
+			c.bytes += len(s.Record.Payload)
+			c.steps = append(c.steps, *s)
+			continue
+		}
+		if e := b.find(s.ID); e != nil { // else it has ended, and that is durable
+			c.amend(b, e)
 		}
 	}
 }
@@ -261,6 +277,7 @@ func (o *submitOp) done(b *book, c *commit) {
 				b.nowStored(e)
 			}
 		}
+		b.unstoredBytes -= o.bytes()
 		return
 	}
 	var inserted []*entry
@@ -312,11 +329,21 @@ func (o *submitOp) undone(b *book, err error) (again bool) {
 	if o.steps != nil {
 		return true
 	}
+	o.takeBack(b)
+	o.reply <- err
+	return false
+}
+
+// takeBack undoes what was decided, so that it can be decided again.
+func (o *submitOp) takeBack(b *book) {
+	if o.steps != nil {
+		return
+	}
 	for i := len(o.plans) - 1; i >= 0; i-- {
 		o.plans[i].undo(b)
 	}
-	o.reply <- err
-	return false
+	o.planned, o.plans = false, nil
+	clear(o.results)
 }
 
 // undo takes back what was decided.

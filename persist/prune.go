@@ -92,18 +92,21 @@ func (w *writer) shed(ctx context.Context, c *commit) bool {
 		return false
 	}
 	err := ErrFull
-	for ; errors.Is(err, ErrFull) && step.Count > 0; step.Count /= shedLess { // to forget takes room too
+	for step.Count > 0 {
 		err = unharmed(func() error {
 			_, err := w.store.Commit(ctx, []Step{step})
 			return err
 		})
-		if err == nil {
+		if !isFull(err) {
 			break
 		}
+		step.Count /= shedLess // to forget takes room too
 	}
 	if errors.Is(err, ErrUnknown) {
 		committed, settled := w.settle(ctx)
-		w.unsettled = settled != nil // and what it becomes is not to be taken for another commit
+		if settled != nil {
+			w.unsettled, w.shedding = true, step // and what it becomes is not to be taken for another commit
+		}
 		if committed {
 			err = nil
 		}
@@ -115,14 +118,20 @@ func (w *writer) shed(ctx context.Context, c *commit) bool {
 	})
 }
 
+// endRoom is how much of its room a store may keep for the end of each job that has not ended.
+const endRoom = 256
+
 // canShed says whether it may help to forget something: not if the payloads could hardly ever
 // find room, nor if there is room already. What is about to be revived must not be forgotten.
 func (w *writer) canShed(c *commit) bool {
 	if c.revivals != [len(c.revivals)]int{} {
 		return false
 	}
+	jobs := 0
+	w.locked(func() { jobs = w.q.book.jobs.Len() }) // those of this commit are among them
 	u, need := w.store.Usage(), int64(c.bytes)
-	return need <= cmp.Or(u.Limit, u.Bytes, math.MaxInt64)/2 && u.Free <= 2*need+max(u.Limit/4, 1<<20)
+	enough := 2*need + max(u.Limit/4, 1<<20) + endRoom*int64(jobs)
+	return need <= cmp.Or(u.Limit, u.Bytes, math.MaxInt64)/2 && u.Free <= enough
 }
 
 // pruned takes note that a step of that kind was made.

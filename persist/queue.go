@@ -93,7 +93,7 @@ func (q *Queue) known() *book {
 //
 // A store that cannot be opened is an error that says why: a *LockedError, *FormatError or
 // *CorruptError, *policy.FieldError, or ErrReadOnly, which no supervisor retries, or another. A *LostError says that
-// the end of an attempt could not be stored.
+// ends of attempts could not be stored, or submissions that were Relaxed.
 func (q *Queue) Run(ctx context.Context) error {
 	if err := q.Validate(); err != nil {
 		return actor.Fatal(err)

@@ -303,7 +303,7 @@ func TestALostErrorTellsWhatIsLost(t *testing.T) {
 		}
 		elapse(time.Minute)
 		var lost *persist.LostError
-		if err := r.halt(); !errors.As(err, &lost) || lost.Count != 0 || lost.Submissions != 5 || !strings.Contains(err.Error(), "5 relaxed submissions") {
+		if err := r.halt(); !errors.As(err, &lost) || lost.Count != 0 || lost.Submissions != 3 || !strings.Contains(err.Error(), "3 relaxed submissions") {
 			t.Errorf("%v: %+v", err, lost)
 		}
 	})

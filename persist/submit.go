@@ -201,13 +201,14 @@ func (b *book) kindOf(s *Submission) (*kind, error) {
 
 // hand gives submissions to the writer, and returns when they are stored.
 func (q *Queue) hand(ctx context.Context, o *submitOp) error {
+	relaxed := o.relaxed && !q.isLarge(o)
 	b := q.book
 	b.mu.Lock()
 	switch {
 	case b.phase != inService:
 		b.mu.Unlock()
 		return ErrClosing
-	case o.relaxed && q.acceptAtOnce(o):
+	case relaxed && q.acceptAtOnce(o):
 		return nil
 	}
 	b.enqueue(o)
@@ -260,9 +261,24 @@ func (q *Queue) answer(ctx context.Context, reply chan error, changed chan struc
 	}
 }
 
-// maxRelaxed is about how many jobs may be accepted that are not stored yet, before relaxed
-// submissions wait for the writer too.
-const maxRelaxed = 4 * maxSteps
+// maxRelaxed is about how many jobs may be accepted that are not stored yet, and maxRelaxedBytes how
+// large their payloads may be, before relaxed submissions wait for the writer too.
+const (
+	maxRelaxed      = 4 * maxSteps
+	maxRelaxedBytes = 4 * maxBytes
+)
+
+// isLarge reports whether the store might never have room for a submission: it is not accepted before
+// that is known, for no other could be stored while it waits.
+func (q *Queue) isLarge(o *submitOp) bool {
+	const small, share = 256 << 10, 4
+	store, n := q.store.Load(), o.bytes()
+	if store == nil || n <= small {
+		return false
+	}
+	limit := (*store).Usage().Limit
+	return limit > 0 && int64(n) > limit/share
+}
 
 // acceptAtOnce has relaxed submissions take effect before they are stored, unless they are
 // about jobs of which something is being stored right now, or end others, who may be told of
@@ -270,7 +286,7 @@ const maxRelaxed = 4 * maxSteps
 // it returns true.
 func (q *Queue) acceptAtOnce(o *submitOp) bool {
 	b := q.book
-	if b.broken != nil || b.unstored > maxRelaxed {
+	if b.broken != nil || b.unstored > maxRelaxed || b.unstoredBytes+o.bytes() > maxRelaxedBytes {
 		return false
 	}
 	for _, p := range o.subs {
@@ -283,6 +299,7 @@ func (q *Queue) acceptAtOnce(o *submitOp) bool {
 		}
 	}
 	c := &commit{now: time.Now()}
+	b.keepTime(c.now)
 	o.reply = nil
 	o.plan(b, c)
 	o.done(b, c)
@@ -293,6 +310,7 @@ func (q *Queue) acceptAtOnce(o *submitOp) bool {
 				b.keepUnstored(e, &o.subs[i].job)
 			}
 		}
+		b.unstoredBytes += o.bytes()
 		b.inbox = append(b.inbox, o)
 		b.pokeLater(q.cfg.RelaxedDelay)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/taskvisor/taskvisor/events"
@@ -17,6 +18,8 @@ type writer struct {
 	store Store
 	kept  []op // what could not be stored, and has to be
 	pause time.Duration
+	// round is what write is at.
+	round round
 	steps []Step // room for those of the next commit
 	// patience is how long it lets others come before the next commit.
 	patience linger
@@ -25,6 +28,7 @@ type writer struct {
 	committed time.Time // when that was
 	// unsettled says that it is not known what has become of a commit that was given up.
 	unsettled bool
+	shedding  Step // what that was to forget, if it was made for room
 }
 
 // locked calls f with the book locked, unless the writer was left behind.
@@ -48,8 +52,9 @@ func (w *writer) loop(ctx context.Context) error {
 			continue
 		}
 		if len(w.kept) > 0 {
-			w.sleep(ctx)
-			w.write(bounded, nil)
+			if w.doze(ctx) {
+				w.write(bounded, nil)
+			}
 			continue
 		}
 		select {
@@ -113,45 +118,39 @@ func (w *writer) giveUp(ops []op) error {
 	return err
 }
 
-// write commits ops. After a failure, what has to be stored goes first, and alone: it may be
-// that there is room for that, and not for more.
+// write commits ops, together with what could not be stored before. What there is no room for is
+// tried in smaller pieces, so that it keeps out nothing but what needs as much room, or has to come
+// after it. After any other failure the rest is not tried.
 func (w *writer) write(ctx context.Context, ops []op) {
-	if len(w.kept) > 0 {
-		kept := w.kept
-		w.kept = nil
-		if err := w.commit(ctx, kept); err != nil {
-			w.relieve(ctx, err)
-			w.refuse(ops, err)
+	prepare(ops)
+	w.begin(ops)
+	all, again := len(w.round.ops), false
+	for len(w.round.ops) > 0 {
+		if err := w.commit(ctx); err != nil && !isFull(err) {
+			w.refuse(append(w.round.ops, w.round.later...), settled(err)) // of these it is known
+			w.round = round{}
 			return
 		}
-	}
-	if len(ops) > 0 {
-		_ = w.commit(ctx, ops) // those that wait have been told
-	}
-}
-
-// relieve commits the ends of jobs alone, after the store has had no room for them together with
-// jobs that were accepted before they were stored.
-func (w *writer) relieve(ctx context.Context, err error) {
-	if !errors.Is(err, ErrFull) {
-		return
-	}
-	var ends, rest []op
-	w.locked(func() {
-		for _, o := range w.kept {
-			if s, ok := o.(*settleOp); ok && !s.job.unstored {
-				ends = append(ends, o)
-			} else {
-				rest = append(rest, o)
-			}
+		if len(w.round.ops) == 0 && len(w.kept) > 0 && !again {
+			again = true // it may be that what they wait for is not what could not be stored
+			w.round.ops, w.round.later = w.round.later, nil
 		}
-	})
-	if len(ends) == 0 || len(rest) == 0 {
-		return
 	}
-	w.kept = nil
-	_ = w.commit(ctx, ends)
-	w.kept = append(rest, w.kept...)
+	later := w.round.later
+	w.round.ops, w.round.later = nil, nil
+	switch {
+	case len(later) == 0:
+	case len(w.kept) > 0:
+		w.refuse(later, w.round.lack.err)
+	default:
+		w.locked(func() {
+			w.q.book.inbox = append(later, w.q.book.inbox...)
+			poke(w.q.book.wake)
+		})
+		if len(later) == all {
+			w.sleep(ctx) // what they wait for is still to be handed in
+		}
+	}
 }
 
 // trouble is why the last commit failed, or nil.
@@ -172,15 +171,15 @@ func (w *writer) refuse(ops []op, err error) {
 	})
 }
 
-// commit stores ops together, and has them take effect.
-func (w *writer) commit(ctx context.Context, ops []op) error {
+// commit stores what goes next of the round, and has it take effect.
+func (w *writer) commit(ctx context.Context) error {
 	b := w.q.book
 	c := &commit{now: time.Now(), steps: w.steps[:0]}
 	callers := 0
 	w.flows = false
-	prepare(ops)
 	mine := w.locked(func() {
-		w.plan(c, ops)
+		b.keepTime(c.now)
+		w.plan(c, w.next())
 		w.prune(c)
 		callers = asking(c.ops)
 		b.asking += asking(c.later)
@@ -194,7 +193,7 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 	var err error
 	if len(c.steps) > 0 {
 		err = w.commitSteps(ctx, c)
-		for errors.Is(err, ErrFull) && w.shed(ctx, c) {
+		for isFull(err) && w.shed(ctx, c) {
 			err = w.commitSteps(ctx, c)
 		}
 		if err != nil && ctx.Err() != nil && !errors.Is(err, ErrUnknown) {
@@ -204,13 +203,19 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 
 	mine = w.locked(func() {
 		b.about = c.about
-		if err == nil {
+		switch {
+		case err == nil:
 			w.patience = w.patience.after(callers, b.asking, c.stored)
 			w.committed = time.Now()
 			w.flows = callers == 0 && b.asking == 0 && len(c.ops) >= flow
 			w.done(c)
-		} else {
+			w.round.grow()
+		case isFull(err) && len(c.ops) > 1:
 			w.patience = linger{}
+			w.split(c)
+		default:
+			w.patience = linger{}
+			w.round.miss(c, err)
 			w.undone(c, err)
 		}
 		b.about = nil
@@ -226,9 +231,6 @@ func (w *writer) commit(ctx context.Context, ops []op) error {
 		w.steps = c.steps
 	}
 	w.q.dispatch()
-	if len(c.ops) == 0 && len(c.later) > 0 {
-		w.sleep(ctx) // what they wait for could not be stored
-	}
 	return err
 }
 
@@ -241,20 +243,24 @@ func prepare(ops []op) {
 	}
 }
 
-// plan has the ops decide.
+// plan has the ops decide. What it is known of that there is no room for it is not tried.
 func (w *writer) plan(c *commit, ops []op) {
 	b := w.q.book
-	for _, o := range b.ordered(ops) {
-		before := len(c.later)
+	for _, o := range ops {
+		steps, later, bytes, first := len(c.steps), len(c.later), c.bytes, c.first
 		o.plan(b, c)
-		if len(c.later) == before {
+		switch {
+		case len(c.later) > later:
+		case w.round.lack.bars(b, c.steps[steps:]):
+			c.steps, c.bytes, c.first = c.steps[:steps], bytes, first
+			if o.undone(b, w.round.lack.err) {
+				w.kept = append(w.kept, o)
+			}
+		default:
 			c.ops = append(c.ops, o)
 		}
 	}
-	b.inbox = append(c.later, b.inbox...)
-	if len(c.later) > 0 {
-		poke(b.wake)
-	}
+	w.round.later = append(w.round.later, c.later...)
 }
 
 // tellUnknown lets those go that wait, since it may take long.
@@ -272,12 +278,12 @@ func (w *writer) tellUnknown(c *commit, err error) {
 // done has what is durable take effect.
 func (w *writer) done(c *commit) {
 	b := w.q.book
-	if b.broken != nil && len(c.steps) > 0 {
+	if b.broken != nil && len(c.steps) > 0 && !w.round.jammed() {
 		b.broken = nil
 		b.publish(events.StoreRecovered, func(*events.Event) {})
 	}
-	w.pause = 0
 	if len(c.steps) > 0 {
+		w.pause = 0
 		b.counts.commits++
 		b.counts.steps += uint64(len(c.steps))
 		b.counts.committing += c.stored
@@ -298,14 +304,14 @@ func (w *writer) done(c *commit) {
 // undone takes back what was decided.
 func (w *writer) undone(c *commit, err error) {
 	w.failedLocked(c, err)
-	for i := len(c.ops) - 1; i >= 0; i-- {
-		if o := c.ops[i]; o.undone(w.q.book, err) {
-			w.kept = append(w.kept, o)
+	var kept []op
+	for _, o := range slices.Backward(c.ops) {
+		if o.undone(w.q.book, err) {
+			kept = append(kept, o)
 		}
 	}
-	for i, j := 0, len(w.kept)-1; i < j; i, j = i+1, j-1 {
-		w.kept[i], w.kept[j] = w.kept[j], w.kept[i]
-	}
+	slices.Reverse(kept)
+	w.kept = append(w.kept, kept...)
 }
 
 func (w *writer) failed(c *commit, err error) { w.locked(func() { w.failedLocked(c, err) }) }
@@ -326,11 +332,35 @@ func (w *writer) failedLocked(c *commit, err error) {
 
 // sleep waits a little before the next try, and longer each time.
 func (w *writer) sleep(ctx context.Context) {
-	w.pause = min(max(2*w.pause, 10*time.Millisecond), time.Second)
-	t := time.NewTimer(w.pause)
+	t := w.timer()
 	defer t.Stop()
 	select {
 	case <-t.C:
 	case <-ctx.Done():
 	}
+}
+
+// doze is sleep that ends when somebody asks for something: then it returns false.
+func (w *writer) doze(ctx context.Context) (over bool) {
+	t := w.timer()
+	defer t.Stop()
+	b := w.q.book
+	for {
+		select {
+		case <-t.C:
+			return true
+		case <-ctx.Done():
+			return true
+		case <-b.wake:
+		}
+		asked := false
+		if !w.locked(func() { asked = slices.ContainsFunc(b.inbox, asks) }) || asked {
+			return false
+		}
+	}
+}
+
+func (w *writer) timer() *time.Timer {
+	w.pause = min(max(2*w.pause, 10*time.Millisecond), time.Second)
+	return time.NewTimer(w.pause)
 }
