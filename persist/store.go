@@ -20,7 +20,9 @@ type Store interface {
 	// Recover calls each for every job that has not ended, in the order of their IDs, as it
 	// stands and without its payload, and then says what else there is. An error of each
 	// ends it. It is called once, before anything else. From then on until Close the store
-	// counts as in use: if it is not closed, the next Recovery is not Clean.
+	// counts as in use: if it is not closed, the next Recovery is not Clean. And if this one is
+	// not, nor is the next one until a Commit has succeeded: what a crash says of the jobs that
+	// ran is to be noted.
 	Recover(ctx context.Context, each func(*Job) error) (Recovery, error)
 
 	// Commit takes steps, in their order, all or none. When it returns nil, they are as
@@ -49,13 +51,15 @@ type Store interface {
 	// Usage says how large the store is.
 	Usage() Usage
 
-	// Close ends the use of the store.
+	// Close ends the use of the store. It is clean from then on, but for a crash that was not
+	// noted, see Recover.
 	Close() error
 }
 
 // Recovery is what a store says when it is opened.
 type Recovery struct {
-	// Clean says that whoever used the store before has closed it.
+	// Clean says that whoever used the store before has closed it, and that the last crash was
+	// noted.
 	Clean bool
 	// Next is the ID of the next job.
 	Next ID

@@ -21,6 +21,7 @@ type ahead struct {
 	last  persist.ID                  // the highest that was asked for, of those near it
 	busy  bool                        // somebody reads
 	turn  uint64                      // grows with what is committed, and when all is forgotten
+	under []persist.Step              // those of the commit that is under way
 }
 
 const (
@@ -71,7 +72,7 @@ func (a *ahead) next(id persist.ID) bool {
 }
 
 // end keeps what was read, unless something was committed meanwhile: it may be older than that.
-// What was passed over twice is not kept any more.
+// Nor is kept what a commit is about to change. What was passed over twice is not kept any more.
 func (a *ahead) end(turn uint64, found []*persist.Job) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -86,18 +87,33 @@ func (a *ahead) end(turn uint64, found []*persist.Job) {
 	for _, j := range found {
 		a.jobs[j.ID] = j
 	}
+	a.dropUnder()
 }
 
-// changed forgets the jobs that have got a state.
-func (a *ahead) changed(steps []persist.Step) {
+// changing forgets the jobs that a commit is about to give a state. Who reads may see it before it
+// has returned, and must not be given another of its jobs as it was before.
+func (a *ahead) changing(steps []persist.Step) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.under = steps
+	a.dropUnder()
+}
+
+// changed is called when the commit is over, whatever has become of it.
+func (a *ahead) changed() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.turn++
+	a.under = nil
+}
+
+// dropUnder forgets the jobs of the commit that is under way. The caller holds mu.
+func (a *ahead) dropUnder() {
 	if len(a.jobs)+len(a.older) == 0 {
 		return
 	}
-	for i := range steps {
-		a.drop(steps[i].ID)
+	for i := range a.under {
+		a.drop(a.under[i].ID)
 	}
 }
 

@@ -454,3 +454,52 @@ func TestWhoReadsAheadSeesWhatWasCommitted(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A commit can be seen before its last sync has ended, and then all of it.
+func TestWhoReadsAheadDuringACommitSeesAllOfIt(t *testing.T) {
+	const rounds = 40
+	s := filled(t, 100*rounds)
+	for n := range persist.ID(rounds) {
+		first := 100*n + 1
+		job(t, s, first)
+		job(t, s, first+1) // reads ahead
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for {
+				j, err := s.Job(ctx, first+2)
+				if err == nil && j.Fence == 0 {
+					continue
+				}
+				if k, other := s.Job(ctx, first+8); err != nil || other != nil || k.Fence == 0 {
+					t.Errorf("job %d is amended, and %d is not: %v, %v", first+2, first+8, err, other)
+				}
+				return
+			}
+		})
+		commit(t, s, amend(first+2, 1), amend(first+8, 1))
+		wg.Wait()
+	}
+}
+
+// What is read while a commit is under way is kept, but for what that is about.
+func TestWhatIsReadDuringACommitIsKeptUnlessThatIsAboutIt(t *testing.T) {
+	var a ahead
+	found := func() (jobs []*persist.Job) {
+		for id := range persist.ID(4) {
+			jobs = append(jobs, &persist.Job{Record: persist.Record{ID: id}})
+		}
+		return jobs
+	}
+	a.changing([]persist.Step{amend(2, 7)})
+	turn, _ := a.begin(1)
+	a.end(turn, found())
+	if a.has(2) || !a.has(3) {
+		t.Error("during a commit")
+	}
+	turn, _ = a.begin(2)
+	a.changed()
+	a.take(3)
+	if a.end(turn, found()); a.has(3) {
+		t.Error("when that was over first")
+	}
+}

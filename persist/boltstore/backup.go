@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/taskvisor/taskvisor/persist"
 )
 
 // tmpSuffix is the end of the name of a backup that is not complete.
@@ -65,13 +68,26 @@ func (s *Store) snapshot(ctx context.Context, folder, name string) (path string,
 	if err != nil {
 		return "", err
 	}
+	w := &heedingWriter{ctx: ctx, w: f}
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
-		_, err := tx.WriteTo(heedingWriter{ctx, f})
+		_, err := tx.WriteTo(w)
 		return err
 	})
+	switch {
+	case w.err != nil: // of which bbolt keeps the text only, in part
+		err = w.err
+	case errors.Is(err, io.EOF):
+		err = s.corrupt(io.ErrUnexpectedEOF)
+	}
+	if err == nil {
+		_, err = inspectFile(f, s.path) // what is damaged in the copy is so in the store
+	}
 	err = errors.Join(err, f.Chmod(s.opts.FileMode), f.Close())
 	if err == nil {
 		err = unmark(f.Name(), s.opts.LockTimeout)
+	}
+	if isFull(err) {
+		err = fmt.Errorf("backup: %w: %w", persist.ErrFull, err)
 	}
 	if err != nil {
 		return "", errors.Join(err, dropFile(f.Name()))
@@ -108,11 +124,15 @@ func (h heeding) Read(p []byte) (int, error) {
 type heedingWriter struct {
 	ctx context.Context
 	w   io.Writer
+	err error // the first
 }
 
-func (h heedingWriter) Write(p []byte) (int, error) {
+func (h *heedingWriter) Write(p []byte) (n int, err error) {
 	if h.ctx.Err() != nil {
-		return 0, context.Cause(h.ctx)
+		err = context.Cause(h.ctx)
+	} else {
+		n, err = h.w.Write(p)
 	}
-	return h.w.Write(p)
+	h.err = cmp.Or(h.err, err)
+	return n, err
 }

@@ -306,27 +306,33 @@ const (
 	pageRest = 4096
 )
 
+func reserveOf(limit int64) int64 { return min(max(limit/reserveShare, minReserve), maxReserve) }
+
 // fits refuses inserts for which there is no room.
 func (b *batch) fits() error {
-	limit := b.s.opts.MaxSize
+	limit := b.s.limit
 	var reserve, need int64
 	switch {
 	case limit == 0:
 		return nil
 	case b.added > 0:
-		reserve = min(max(limit/reserveShare, minReserve), maxReserve) + int64(b.tally.pending)*endRoom
+		limit = b.s.opts.MaxSize // by what the file is larger is for ends
+		reserve = reserveOf(limit) + int64(b.tally.pending)*endRoom
 		need = b.added + b.added/8 + reserve // pages are not quite full
 	case b.grows && !b.prunes:
 		reserve = min(pruneRoom, limit/reserveShare)
 		need = reserve
 	}
-	room := limit - int64(b.s.opts.stride(b.s.high)) - b.s.high
+	if need == 0 {
+		return nil // if there are no pages for it either, bbolt says so
+	}
+	room := max(limit-int64(b.s.opts.stride(b.s.high))-b.s.high, 0)
 	stats := b.s.db.Stats()
 	// Pages that the last commit has freed can be used by this one, unless somebody reads.
 	free := int64(stats.FreePageN+stats.PendingPageN) * int64(b.tx.DB().Info().PageSize)
 	if room+free < need {
 		return fmt.Errorf("store %s: %w: of %d bytes %d are free, and %d are kept for the ends of jobs",
-			b.s.path, persist.ErrFull, limit, max(room+free, 0), reserve)
+			b.s.path, persist.ErrFull, limit, room+free, reserve)
 	}
 	return nil
 }

@@ -22,8 +22,14 @@ func (s *Store) Check(ctx context.Context) error {
 	if err := s.usable(); err != nil {
 		return err
 	}
-	if err := inspectFile(s.file, s.path); err != nil {
+	switch empty, err := inspectFile(s.file, s.path); {
+	case err != nil:
 		return err
+	case empty:
+		return s.corrupt(errEmpty)
+	}
+	if err := describedTwice(s.file); err != nil {
+		return s.corrupt(err)
 	}
 	c := checker{ctx: ctx, tally: s.tally, ends: map[uint64]persist.ID{}}
 	err := s.see(func(tx *bbolt.Tx) error { return c.all(tx) })

@@ -23,6 +23,8 @@ func (s *Store) Commit(ctx context.Context, steps []persist.Step) (stale []int, 
 	if err := s.usable(); err != nil {
 		return nil, err
 	}
+	s.ahead.changing(steps)
+	defer s.ahead.changed()
 	err = s.update(len(steps), func(b *batch) error {
 		for i := range steps {
 			if err := b.step(i, &steps[i]); err != nil {
@@ -35,23 +37,26 @@ func (s *Store) Commit(ctx context.Context, steps []persist.Step) (stale []int, 
 	if err != nil {
 		return nil, err
 	}
-	s.ahead.changed(steps)
+	s.owed = false
 	return stale, nil
 }
 
-// mark says durably that the file is in use, or that it is not any more.
+// mark says durably that the file is in use by this store, or that it is not any more.
 func (s *Store) mark(open bool) error {
 	err := s.update(0, func(b *batch) error {
 		b.changed = true
 		if open {
-			return b.bucket(meta).Put(openKey, seal(nil, 0, meta, openKey))
+			return b.bucket(meta).Put(openKey, markOf(s.token))
 		}
 		return b.bucket(meta).Delete(openKey)
 	})
-	if err == nil {
-		s.used = open
+	if err != nil {
+		return err
 	}
-	return err
+	if s.used, s.known.mark = open, nil; open {
+		s.known.mark = markOf(s.token)
+	}
+	return nil
 }
 
 // update makes one commit of what change does. The caller holds writing, and the store is
@@ -59,8 +64,11 @@ func (s *Store) mark(open bool) error {
 func (s *Store) update(steps int, change func(*batch) error) error {
 	began := time.Now()
 	s.serial++
-	tx, err := s.db.Begin(true)
+	tx, err := s.begin(true)
 	if err != nil {
+		if s.wedged.Load() {
+			return err // and nothing is written
+		}
 		return s.failed(err, 0)
 	}
 	s.high = tx.Size()
@@ -83,6 +91,7 @@ func (s *Store) update(steps int, change func(*batch) error) error {
 		return s.failed(err, before)
 	}
 	s.tally = b.tally
+	s.known.serial = s.tally.serial
 	s.untouched.keep()
 	s.ends.end()
 	s.committed(b, steps, time.Since(began))
@@ -122,7 +131,7 @@ func (s *Store) commit(tx *bbolt.Tx) (err error) {
 func (s *Store) rollback(tx *bbolt.Tx) {
 	defer func() {
 		if recover() != nil {
-			s.wedged = true
+			s.wedged.Store(true)
 		}
 	}()
 	_ = tx.Rollback() // that it has ended is no error

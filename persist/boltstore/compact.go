@@ -54,17 +54,20 @@ func (s *Store) rewrite(ctx context.Context) error {
 	if info, err := s.file.Stat(); err == nil {
 		mode = info.Mode().Perm()
 	}
-	if err := s.copyTo(ctx, fresh, mode); err != nil {
+	info, err := s.copyTo(ctx, fresh, mode)
+	if err != nil {
 		return errors.Join(notOpened(s.path, err), dropFile(fresh))
 	}
 
 	// Who waits for the lock gets it when the old file has been replaced, and sees that.
 	// Windows does not replace a file that is open, for whoever it is.
-	var err error
 	if runtime.GOOS == "windows" {
 		err = s.detach()
 	}
 	if err = errors.Join(err, os.Rename(fresh, s.path)); err == nil {
+		if s.known.file != nil {
+			s.known.file = info
+		}
 		err = syncFolder(s.path)
 	}
 	err = errors.Join(err, s.detach())
@@ -85,21 +88,22 @@ func dropFile(path string) error {
 // copySlice is how many bytes are copied in one transaction.
 const copySlice = 16 << 20
 
-// copyTo makes a file of what is in this one, and no larger. When it returns nil, that is
+// copyTo makes a file of what is in this one, and no larger. When there is no error, that is
 // on the disk.
-func (s *Store) copyTo(ctx context.Context, path string, mode fs.FileMode) error {
+func (s *Store) copyTo(ctx context.Context, path string, mode fs.FileMode) (fs.FileInfo, error) {
 	if err := dropFile(path); err != nil {
-		return err
+		return nil, err
 	}
 	size, err := s.copyInto(ctx, path, mode)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, mode)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return errors.Join(f.Truncate(size), f.Sync(), f.Close())
+	info, err := f.Stat()
+	return info, errors.Join(err, f.Truncate(size), f.Sync(), f.Close())
 }
 
 // copyInto puts what is in this file into another, and says where its pages end.
@@ -114,7 +118,7 @@ func (s *Store) copyInto(ctx context.Context, path string, mode fs.FileMode) (si
 		return 0, err
 	}
 	w := &copier{ctx: ctx, to: to}
-	err = s.db.View(func(tx *bbolt.Tx) error { return tx.ForEach(w.bucket) })
+	err = s.see(func(tx *bbolt.Tx) error { return tx.ForEach(w.bucket) })
 	err = errors.Join(err, w.end())
 	if err == nil {
 		err = to.View(func(tx *bbolt.Tx) error { size = tx.Size(); return nil })

@@ -98,6 +98,8 @@ func (s *frailStore) Commit(ctx context.Context, steps []persist.Step) ([]int, e
 		return s.Store.Commit(ctx, steps)
 	}
 	s.f.unknown = nil
+	owed := s.owed
+	defer func() { s.owed = owed }() // what is not known notes nothing
 	if *committed {
 		if _, err := s.Store.Commit(ctx, steps); err != nil {
 			return nil, err

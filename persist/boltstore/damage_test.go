@@ -165,6 +165,28 @@ func TestAPageOfZerosIsFoundOut(t *testing.T) {
 	}
 }
 
+// With one description a file is whole, and may be an older one.
+func TestADescriptionThatIsDamagedIsFoundByCheck(t *testing.T) {
+	for i := range int64(2) {
+		path := newPath(t)
+		s := open(t, path, Options{})
+		sample(t, s)
+		check(t, s)
+		if _, err := s.file.WriteAt([]byte{0xff}, i*int64(os.Getpagesize())+pageHeader+metaSize-8); err != nil {
+			t.Fatal(err)
+		}
+		var corrupt *persist.CorruptError
+		if err := s.Check(ctx); !errors.As(err, &corrupt) {
+			t.Errorf("description %d: %v", i, err)
+		}
+		s.crash()
+		if _, err := Open(ctx, path, Options{CheckOnOpen: true}); !errors.As(err, &corrupt) {
+			t.Errorf("description %d, opened: %v", i, err)
+		}
+		open(t, path, Options{}) // which can be used
+	}
+}
+
 func TestBytesThatHaveChangedAreFoundOut(t *testing.T) {
 	t.Parallel()
 	whole, want := patient(t)

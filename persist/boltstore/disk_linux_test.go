@@ -24,16 +24,6 @@ func disk(t *testing.T, size string) string {
 	return folder
 }
 
-// until commits inserts until one is refused.
-func until(s *Store, next persist.ID) (persist.ID, error) {
-	for {
-		if _, err := s.Commit(ctx, []persist.Step{insert(next, 3000), insert(next+1, 30_000)}); err != nil {
-			return next, err
-		}
-		next += 2
-	}
-}
-
 func TestADiskThatIsFullChangesNothing(t *testing.T) {
 	folder := disk(t, "6m")
 	path := filepath.Join(folder, "jobs.db")
@@ -92,6 +82,63 @@ func TestAFullDiskCannotHaveANewStore(t *testing.T) {
 	}
 	if _, err := Open(ctx, filepath.Join(folder, "jobs.db"), Options{}); !errors.Is(err, persist.ErrFull) {
 		t.Fatal(err)
+	}
+}
+
+// A first start for which there is only room in part leaves nothing that is in the way of the next.
+func TestAStoreThatCouldNotBeMadeCanBeMadeLater(t *testing.T) {
+	const page = 4096
+	for room := range 5 {
+		t.Run(fmt.Sprint(room, " pages"), func(t *testing.T) {
+			folder := disk(t, "64k")
+			path, other := filepath.Join(folder, "jobs.db"), filepath.Join(folder, "other")
+			if err := os.WriteFile(other, make([]byte, (16-room)*page), 0o600); err != nil {
+				t.Skip(err)
+			}
+			if _, err := Open(ctx, path, Options{}); !errors.Is(err, persist.ErrFull) {
+				t.Fatal(err)
+			}
+			os.Remove(other)
+			if err := syscall.Mount("none", folder, "tmpfs", syscall.MS_REMOUNT, "size=8m"); err != nil {
+				t.Fatal(err)
+			}
+			sample(t, open(t, path, Options{}))
+		})
+	}
+}
+
+func TestABackupForWhichThereIsNoRoomIsFull(t *testing.T) {
+	s := open(t, newPath(t), Options{})
+	sample(t, s)
+	for room := range 6 {
+		folder := disk(t, fmt.Sprint(4096*(room+1)))
+		err := s.BackupFile(ctx, filepath.Join(folder, "jobs.db"))
+		if !errors.Is(err, persist.ErrFull) || !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%d pages: %v", room, err)
+		}
+		if files, _ := os.ReadDir(folder); len(files) > 0 {
+			t.Errorf("%d pages: something is left", room)
+		}
+	}
+}
+
+// To open a device or a pipe may do something, and to write to it more.
+func TestWhatIsNoRegularFileIsNotOpened(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Skip(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink("/dev/null", link); err != nil {
+		t.Skip(err)
+	}
+	for _, path := range []string{pipe, link, "/dev/null", t.TempDir()} {
+		if _, err := Open(ctx, path, Options{}); !errors.Is(err, ErrNotRegular) {
+			t.Errorf("%s: %v", path, err)
+		}
+		if _, err := os.Stat(path + ownerSuffix); err == nil {
+			t.Errorf("%s: there is an owner file", path)
+		}
 	}
 }
 

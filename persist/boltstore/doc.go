@@ -14,6 +14,12 @@
 // are looked through before they are used, values have checksums, and what is in the file
 // is counted. A file of a newer version is a *persist.FormatError, and is left too.
 //
+// A file has two descriptions, which take turns, and Open uses the newer one that is whole. If
+// the newest is damaged, the file is as it was before the last commit, and only
+// [Options.CheckOnOpen] and [Store.Check] tell that. A file that is damaged while it is open may
+// still end the process: after a commit that has failed, bbolt looks through all pages on a
+// goroutine of its own, and panics there.
+//
 // # When the disk is full
 //
 // A commit for which there is no room changes nothing, and is persist.ErrFull. Under
@@ -22,7 +28,9 @@
 // pages of their states are half empty. There is always room to forget some that have ended.
 //
 // When the disk fails in the middle of a commit, the commit is persist.ErrUnknown, and so
-// is everything else until [Store.Settle] knows better.
+// is everything else until [Store.Settle] knows better. It has to open the file again, and does
+// not go on with another one, nor with one that somebody else has used meanwhile: that is
+// [ErrReplaced] or [ErrTaken].
 //
 // # The file
 //

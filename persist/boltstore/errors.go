@@ -14,6 +14,13 @@ var (
 	ErrOutOfOrder = errors.New("the ID is not higher than all before")
 	// ErrInvalidStep means: a step says what no step can say.
 	ErrInvalidStep = errors.New("the step makes no sense")
+	// ErrNotRegular means: what is at the path is no file, but a device, say.
+	ErrNotRegular = errors.New("is not a regular file")
+	// ErrReplaced means: when the store was to be settled, there was another file at its path.
+	ErrReplaced = errors.New("the file is another one than before")
+	// ErrTaken means: while the store was settled, somebody else has used the file. It stays so
+	// until the store is closed and opened.
+	ErrTaken = errors.New("somebody else has used the file meanwhile")
 )
 
 // StepError means: a step cannot be made, so none of its commit was.
@@ -79,6 +86,13 @@ func notOpened(path string, err error) error {
 // caught turns a panic of bbolt, or a fault in the pages of its file, into an error.
 func caught(path string, err *error) {
 	if p := recover(); p != nil {
-		*err = &persist.CorruptError{Path: path, Err: fmt.Errorf("reading it failed: %v", p)}
+		*err = unreadable(path, p)
 	}
 }
+
+func unreadable(path string, p any) error {
+	return &persist.CorruptError{Path: path, Err: fmt.Errorf("reading it failed: %v", p)}
+}
+
+// errWedged says why a file is not touched any more.
+var errWedged = errors.New("reading it has failed before")

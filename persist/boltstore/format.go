@@ -2,11 +2,14 @@ package boltstore
 
 // The file holds these buckets. An id is a number of 8 bytes, the highest first.
 //
-//	meta    "format" → format, "open" → nothing, "tally" → tally
+//	meta    "format" → format, "open" → token, "tally" → tally
 //	jobs    id → record, payload included when it is small; its sequence is the last ID
 //	states  id → state; if the job has ended, the last one and the end. A job without an
 //	        entry is as it was submitted
 //	blobs   id → payload that is too large for jobs, as it is
+//
+// The token is a random number that says who has the file in use: he does not find another when he
+// has to open it again. It is one number, as the format is.
 //
 // So an insert is one put, and so is a change of state, and an end; what it was about stays
 // where it is, and the order of ends is found in the states when the file is opened. Values other than blobs are fields in the wire format of

@@ -96,6 +96,16 @@ func sample(t testing.TB, s *Store) {
 		resolve(8, persist.Completed), prune(persist.Completed, 1))
 }
 
+// until commits inserts until one is refused.
+func until(s *Store, next persist.ID) (persist.ID, error) {
+	for {
+		if _, err := s.Commit(ctx, []persist.Step{insert(next, 3000), insert(next+1, 30_000)}); err != nil {
+			return next, err
+		}
+		next += 2
+	}
+}
+
 // contents is all that a store tells.
 type contents struct {
 	Recovery persist.Recovery

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -38,12 +39,15 @@ func (l ladder) open(ctx context.Context, path string, opts Options) (*Store, er
 			return nil, notOpened(path, err)
 		}
 	}
-	s := &Store{path: path, opts: opts, ladder: l}
+	s := &Store{path: path, opts: opts, ladder: l, token: rand.Uint64() | 1}
 	if err := s.attach(ctx); err != nil {
 		return nil, err
 	}
-	writeOwner(path, opts.FileMode)
-	if err := s.prepare(ctx); err != nil {
+	err := s.prepare(ctx)
+	if err == nil {
+		err = s.acquaint()
+	}
+	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -63,15 +67,29 @@ func resolvedPath(path string) string {
 
 // attach opens the file, and reads what is always in memory. After an error it is closed.
 func (s *Store) attach(ctx context.Context) error {
-	db, f, err := openFile(ctx, s.path, s.opts)
+	db, f, err := openFile(ctx, s.path, s.opts, s.known.file)
 	if err != nil {
 		return err
 	}
 	s.db, s.file = db, f
+	if s.known.file == nil {
+		s.path = resolvedPath(s.path) // which a link may be only since there is a file
+	}
 	if err := s.load(); err != nil {
 		return errors.Join(notOpened(s.path, err), s.detach())
 	}
+	writeOwner(s.path, s.opts.FileMode)
 	return nil
+}
+
+// bound sets how large the file may become. One that is larger already stays as it is, but for a
+// little that it takes to forget something. The caller holds writing.
+func (s *Store) bound(size int64, tx *bbolt.Tx) {
+	s.db.AllocSize = s.opts.stride(tx.Size())
+	if s.limit = s.opts.MaxSize; s.limit > 0 && s.limit < size {
+		s.limit = size
+		s.db.MaxSize = int(min(size+int64(s.db.AllocSize)+reserveOf(size), math.MaxInt))
+	}
 }
 
 // detach closes the file, and forgets it.
@@ -81,9 +99,8 @@ func (s *Store) detach() error {
 	switch {
 	case db == nil:
 		return nil
-	case s.wedged:
-		// A transaction could not be ended, and closing would wait for it for ever.
-		s.wedged = false
+	case s.wedged.Swap(false):
+		// bbolt may hold its locks, and closing would wait for them for ever.
 		return errors.Join(unlock(f), f.Close())
 	}
 	return db.Close()
@@ -91,30 +108,36 @@ func (s *Store) detach() error {
 
 // load reads the tally of a file that is as new as this program, or is made so.
 func (s *Store) load() (err error) {
-	defer caught(s.path, &err)
+	defer s.abandoned(&err)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	if err := s.db.View(func(tx *bbolt.Tx) error {
-		s.db.AllocSize = s.opts.stride(tx.Size())
-		return nil
-	}); err != nil {
+	info, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	if err := s.see(func(tx *bbolt.Tx) error { s.bound(info.Size(), tx); return nil }); err != nil {
 		return err
 	}
 	if err := s.ladder.climb(s.db, s.path); err != nil {
 		return err
 	}
-	return s.db.View(func(tx *bbolt.Tx) error {
+	return s.see(func(tx *bbolt.Tx) error {
 		for _, name := range bucketNames {
 			if tx.Bucket(name) == nil {
 				return s.corrupt(fmt.Errorf("there is no bucket %q", name))
 			}
 		}
 		b, err := unseal(meta, tallyKey, tx.Bucket(bucketNames[meta]).Get(tallyKey))
+		var found tally
 		if err == nil {
-			s.tally, err = readTally(b)
+			found, err = readTally(b)
 		}
 		if err != nil {
 			return s.damaged(meta, tallyKey, err)
 		}
+		if err := s.recognize(tx, found.serial); err != nil {
+			return err
+		}
+		s.tally = found
 		s.serial = max(s.serial, s.tally.serial)
 		s.untouched = untouched{}
 		k, _ := tx.Bucket(bucketNames[states]).Cursor().Last()
@@ -138,12 +161,17 @@ func (s *Store) prepare(ctx context.Context) error {
 	return nil
 }
 
-// openFile opens a file of bbolt that is whole, and locks it.
-func openFile(ctx context.Context, path string, o Options) (*bbolt.DB, *os.File, error) {
+// openFile opens a file of bbolt that is whole, and locks it. If it has to be the same as one
+// before, it is not made.
+func openFile(ctx context.Context, path string, o Options, same os.FileInfo) (*bbolt.DB, *os.File, error) {
 	began := time.Now()
 	for {
-		fresh := isFresh(path)
-		db, f, err := openBolt(ctx, path, o)
+		info, err := os.Stat(path)
+		if err == nil && !info.Mode().IsRegular() { // to open it might do something
+			return nil, nil, notOpened(path, ErrNotRegular)
+		}
+		fresh := errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0
+		db, f, err := openBolt(ctx, path, o, same)
 		switch {
 		case errors.Is(err, errLocked), errors.Is(err, berrors.ErrTimeout):
 			locked := &persist.LockedError{Path: path, Owner: owner(path), Waited: time.Since(began).Round(time.Millisecond)}
@@ -156,7 +184,7 @@ func openFile(ctx context.Context, path string, o Options) (*bbolt.DB, *os.File,
 		}
 		if isAt(f, path) {
 			if fresh {
-				err = syncFolder(path)
+				err = syncFolder(resolvedPath(path))
 			}
 			if err == nil {
 				return db, f, nil
@@ -174,12 +202,16 @@ func openFile(ctx context.Context, path string, o Options) (*bbolt.DB, *os.File,
 }
 
 // openBolt has bbolt open the file, after it has been locked and looked through.
-func openBolt(ctx context.Context, path string, o Options) (db *bbolt.DB, f *os.File, err error) {
+func openBolt(ctx context.Context, path string, o Options, same os.FileInfo) (db *bbolt.DB, f *os.File, err error) {
+	var fresh os.FileInfo // of a file that was empty when it was locked
 	defer func() {
 		if err != nil && f != nil {
 			// If bbolt has panicked, it has not, and its mapping keeps the lock.
 			_ = unlock(f)
 			_ = f.Close()
+		}
+		if err != nil && fresh != nil {
+			emptyAgain(path, fresh, o.LockTimeout)
 		}
 	}()
 	defer caught(path, &err)
@@ -193,11 +225,24 @@ func openBolt(ctx context.Context, path string, o Options) (db *bbolt.DB, f *os.
 		MaxSize:         int(min(o.MaxSize, math.MaxInt)),
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			var err error
+			if same != nil {
+				flag &^= os.O_CREATE
+			}
 			if f, err = os.OpenFile(name, flag, mode); err != nil {
 				return nil, err
 			}
-			if err = lock(ctx, f, o.LockTimeout); err == nil {
-				err = inspectFile(f, path)
+			if err = isSameAs(f, same); err == nil {
+				err = lock(ctx, f, o.LockTimeout)
+			}
+			empty := false
+			if err == nil {
+				empty, err = inspectFile(f, path)
+			}
+			switch {
+			case err == nil && empty && same != nil:
+				err = &persist.CorruptError{Path: path, Err: errEmpty}
+			case err == nil && empty:
+				fresh, err = f.Stat()
 			}
 			if err != nil {
 				return nil, errors.Join(err, f.Close())
@@ -208,19 +253,54 @@ func openBolt(ctx context.Context, path string, o Options) (db *bbolt.DB, f *os.
 	return db, f, err
 }
 
-// inspectFile looks through a file that is not new.
-func inspectFile(f *os.File, path string) error {
-	info, err := f.Stat()
-	if err != nil || info.Size() == 0 {
-		return err
+// isSameAs returns ErrReplaced if f is not the file that it has to be. Nil is any.
+func isSameAs(f *os.File, same os.FileInfo) error {
+	if same == nil {
+		return nil
 	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no file", path)
+	info, err := f.Stat()
+	if err == nil && !os.SameFile(info, same) {
+		err = ErrReplaced
+	}
+	return err
+}
+
+var errEmpty = errors.New("it is empty")
+
+// inspectFile looks through a file, unless it is empty.
+func inspectFile(f *os.File, path string) (empty bool, err error) {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return false, err
+	case !info.Mode().IsRegular():
+		return false, ErrNotRegular
+	case info.Size() == 0:
+		return true, nil
 	}
 	if err := inspect(f, info.Size()); err != nil {
-		return &persist.CorruptError{Path: path, Err: err}
+		return false, &persist.CorruptError{Path: path, Err: err}
 	}
-	return nil
+	return false, nil
+}
+
+// emptyAgain makes a file empty that was, and could not be made a store: a part of one, for which
+// there was room, would be damaged for ever. bbolt has given its lock back, so it is taken again, and
+// the file looked at.
+func emptyAgain(path string, was os.FileInfo, timeout time.Duration) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	if isSameAs(f, was) != nil || lock(context.Background(), f, timeout) != nil {
+		return
+	}
+	var damaged *persist.CorruptError
+	if _, err := inspectFile(f, path); errors.As(err, &damaged) {
+		_ = f.Truncate(0)
+	}
+	_ = unlock(f)
 }
 
 // initialMap is how much of the address space is used from the beginning. Growing beyond
@@ -231,12 +311,6 @@ func initialMap() int {
 		return 0
 	}
 	return 256 << 20
-}
-
-// isFresh reports whether there is nothing at path yet.
-func isFresh(path string) bool {
-	info, err := os.Stat(path)
-	return errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0
 }
 
 // isAt reports whether f is the file at path.

@@ -77,6 +77,28 @@ func TestAnEmptyFileIsANewStore(t *testing.T) {
 	}
 }
 
+// A link may lead to where no file is yet.
+func TestAStoreIsMadeWhereALinkLeads(t *testing.T) {
+	path, link := newPath(t), newPath(t)
+	if err := os.Symlink(path, link); err != nil {
+		t.Skip(err)
+	}
+	s := open(t, link, Options{})
+	commit(t, s, insert(1, 10))
+	_, err := Open(ctx, path, Options{LockTimeout: 1})
+	var locked *persist.LockedError
+	if !errors.As(err, &locked) || !strings.Contains(locked.Owner, "this process") {
+		t.Errorf("by its own name: %v", err)
+	}
+	doubt(t, s)
+	settle(t, s, false)
+	s.Close()
+	if info, err := os.Lstat(link); err != nil || info.Mode()&fs.ModeSymlink == 0 {
+		t.Errorf("the link was replaced: %v", err)
+	}
+	job(t, open(t, path, Options{}), 1)
+}
+
 func TestAFileThatIsInUseNamesItsOwner(t *testing.T) {
 	path := newPath(t)
 	s := open(t, path, Options{})
@@ -171,8 +193,28 @@ func TestAStoreIsCleanWhenItWasClosed(t *testing.T) {
 	clean(true).crash()
 	open(t, path, Options{}).Close() // who only looks leaves it as it was
 	clean(false).crash()
-	clean(false).Close()
+	clean(false).Close() // that it has crashed is not noted
+	s := clean(false)
+	commit(t, s, insert(1, 10))
+	s.Close()
 	clean(true)
+}
+
+// A crash of which it could not be noted whom it concerns is told again.
+func TestACrashIsToldUntilACommitHasNotedIt(t *testing.T) {
+	path := newPath(t)
+	s := open(t, path, Options{})
+	mustRead(t, s)
+	s.crash()
+	for range 2 {
+		s = open(t, path, Options{})
+		if mustRead(t, s).Recovery.Clean {
+			t.Fatal("it is clean")
+		}
+		doubt(t, s)
+		settle(t, s, false)
+		s.Close()
+	}
 }
 
 func TestAClosedStoreSaysSo(t *testing.T) {

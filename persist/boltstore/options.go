@@ -33,7 +33,8 @@ type Options struct {
 	LockTimeout time.Duration
 	// MaxSize is how many bytes the file may take, at least MinMaxSize; zero sets no
 	// limit. Some of it is kept for the ends of jobs, see Usage. A file that is larger
-	// already is used, and does not grow.
+	// already is used, and does not grow, but for the little that it may take to forget
+	// something.
 	MaxSize int64
 	// NoSync acknowledges what the operating system has, and the disk may not. It
 	// survives the death of the process. When the machine dies, jobs may be lost, and the

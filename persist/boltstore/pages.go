@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"math"
 )
 
 // bbolt trusts the file that it opens. On a page that is damaged it panics, partly on
@@ -98,6 +99,19 @@ func (w *walker) newest(size int64) (best description, err error) {
 		return best, errors.New("it is not a file of bbolt, or both of its descriptions are damaged")
 	}
 	return best, nil
+}
+
+// describedTwice says what is wrong if one of the two descriptions is not valid. The other is enough
+// to use the file, but may be the older one.
+func describedTwice(f io.ReaderAt) error {
+	w := walker{f: f}
+	m, err := w.newest(math.MaxInt64)
+	for _, at := range []int64{0, int64(m.pageSize)} {
+		if _, ok := w.describe(at); err == nil && !ok {
+			err = fmt.Errorf("the description at %d is damaged, and what was committed last may be lost", at)
+		}
+	}
+	return err
 }
 
 // describe reads the description at an offset, and reports whether it is valid.

@@ -56,6 +56,7 @@ func (s *Store) Recover(ctx context.Context, each func(*persist.Job) error) (per
 		r.Past[kind] = int(n)
 	}
 	r.Next = s.tally.last + 1
+	s.owed = !r.Clean
 	return r, s.mark(true)
 }
 

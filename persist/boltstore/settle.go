@@ -1,11 +1,10 @@
 package boltstore
 
 import (
+	"bytes"
 	"context"
 
 	"go.etcd.io/bbolt"
-
-	"github.com/taskvisor/taskvisor/persist"
 )
 
 // Settle implements persist.Store. While it is under way, those who read wait.
@@ -18,6 +17,10 @@ import (
 // of the old one. The old one is one whole state in any case, since no page is described
 // before it has been synced, and no sync that failed was followed by another commit. As
 // long as the copy cannot be made, nobody is told anything.
+//
+// For a moment nobody has the file, and somebody else may take it. As long as he has it, that is a
+// *persist.LockedError; if he has used it, ErrTaken, for good. If it was replaced, that is
+// ErrReplaced, until it is there again.
 func (s *Store) Settle(ctx context.Context) (committed bool, err error) {
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
@@ -26,10 +29,10 @@ func (s *Store) Settle(ctx context.Context) (committed bool, err error) {
 	defer s.writing.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return false, persist.ErrClosed
-	}
-	if s.usable() == nil {
+	switch err := s.usable(); {
+	case s.closed, s.taken:
+		return false, err
+	case err == nil:
 		return false, nil // there is nothing to find out
 	}
 
@@ -43,16 +46,15 @@ func (s *Store) Settle(ctx context.Context) (committed bool, err error) {
 	if err := s.rewrite(ctx); err != nil {
 		return false, err
 	}
+	if err := s.see(func(tx *bbolt.Tx) error { s.known.mark = markIn(tx); return nil }); err != nil {
+		return false, err
+	}
 	doubtful := s.doubtful.Swap(0)
-	s.used = s.marked()
-	return doubtful != 0 && s.tally.serial == doubtful, nil
-}
-
-// marked reports whether the file says that it is in use.
-func (s *Store) marked() (open bool) {
-	_ = s.see(func(tx *bbolt.Tx) error {
-		open = tx.Bucket(bucketNames[meta]).Get(openKey) != nil
-		return nil
-	})
-	return open
+	committed = doubtful != 0 && s.tally.serial == doubtful
+	if committed && s.used { // else it was the mark itself
+		s.owed = false
+	}
+	s.known.serial = s.tally.serial
+	s.used = bytes.Equal(s.known.mark, markOf(s.token))
+	return committed, nil
 }

@@ -24,13 +24,19 @@ type Store struct {
 	// writing is held by who changes the file, and by who must not see it change.
 	writing sync.Mutex
 	// tally is what the file holds, and serial the highest that was given to a commit.
-	// used says that the file is marked as in use. high is where its used pages end.
-	// Guarded by writing.
+	// used says that the file is marked as in use by this store. owed says that the one before
+	// has crashed, and that nothing was committed since. high is where its used pages end, and
+	// limit how large it may become, or zero. Guarded by writing.
 	tally  tally
 	serial uint64
 	used   bool
+	owed   bool
 	high   int64
+	limit  int64
 	batch  batch
+	// token is that of the mark, and known by what the file is known again. Guarded by writing.
+	token uint64
+	known identity
 	// untouched and ends are what is known of the file. Guarded by writing, but for ends, which
 	// others read too.
 	untouched untouched
@@ -43,7 +49,12 @@ type Store struct {
 	db     *bbolt.DB
 	file   *os.File
 	closed bool
-	wedged bool // a transaction of db could not be ended
+	taken  bool // somebody else has used the file meanwhile
+
+	// wedged says that bbolt has panicked, and may hold its locks for ever: db is not touched any
+	// more. beginning is held while a transaction begins, so that nobody waits for those locks.
+	wedged    atomic.Bool
+	beginning sync.Mutex
 
 	// doubtful is the serial of the commit of which nobody knows, or zero.
 	doubtful atomic.Uint64
@@ -60,8 +71,12 @@ func (s *Store) usable() error {
 	switch {
 	case s.closed:
 		return persist.ErrClosed
+	case s.taken:
+		return fmt.Errorf("store %s: %w", s.path, ErrTaken)
 	case s.doubtful.Load() != 0 || s.db == nil:
 		return fmt.Errorf("store %s: %w: settle it first", s.path, persist.ErrUnknown)
+	case s.wedged.Load():
+		return s.corrupt(errWedged)
 	}
 	return nil
 }
@@ -85,7 +100,42 @@ func (s *Store) view(ctx context.Context, read func(tx *bbolt.Tx) error) (err er
 func (s *Store) see(read func(tx *bbolt.Tx) error) (err error) {
 	defer caught(s.path, &err)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	return s.db.View(read)
+	tx, err := s.begin(false)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if !s.wedged.Load() { // else ending it might wait for ever
+			_ = tx.Rollback()
+		}
+	}()
+	return read(tx)
+}
+
+// begin begins a transaction. Of a file that was emptied, bbolt panics in that, and keeps its locks.
+func (s *Store) begin(write bool) (tx *bbolt.Tx, err error) {
+	s.beginning.Lock()
+	defer s.beginning.Unlock()
+	if s.wedged.Load() {
+		return nil, s.corrupt(errWedged)
+	}
+	// Those who are reading would wait for these locks when they end: so it is found out before, if
+	// that can be.
+	if info, err := s.file.Stat(); err == nil && info.Mode().IsRegular() && info.Size() <= int64(os.Getpagesize()) {
+		s.wedged.Store(true)
+		return nil, s.corrupt(errEmpty)
+	}
+	defer s.abandoned(&err)
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	return s.db.Begin(write)
+}
+
+// abandoned is caught for panics that may leave bbolt with its locks.
+func (s *Store) abandoned(err *error) {
+	if p := recover(); p != nil {
+		s.wedged.Store(true)
+		*err = unreadable(s.path, p)
+	}
 }
 
 func (s *Store) corrupt(err error) error { return &persist.CorruptError{Path: s.path, Err: err} }
@@ -106,9 +156,10 @@ func (s *Store) Close() error {
 		return nil
 	}
 
-	// Say that nothing was left undone.
+	// Say that nothing was left undone, unless it is still to be noted that the one before has
+	// crashed.
 	var err error
-	if s.used && s.usable() == nil {
+	if s.used && !s.owed && s.usable() == nil {
 		err = s.mark(false)
 	}
 	if s.opts.NoSync && s.usable() == nil {
@@ -117,7 +168,9 @@ func (s *Store) Close() error {
 
 	s.ahead.forget()
 	// The next owner comes with the end of the lock, and its file must stay.
-	removeOwner(s.path)
+	if s.db != nil {
+		removeOwner(s.path)
+	}
 	s.closed = true
 	return errors.Join(err, s.detach())
 }

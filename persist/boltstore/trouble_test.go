@@ -220,7 +220,7 @@ func TestATransactionThatCannotBeEndedIsAbandoned(t *testing.T) {
 		if _, err := s.db.Begin(true); err != nil {
 			t.Fatal(err)
 		}
-		s.wedged = true
+		s.wedged.Store(true)
 		s.serial++
 		s.doubtful.Store(s.serial)
 		if settle {

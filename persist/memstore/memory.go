@@ -19,7 +19,8 @@ type Memory struct {
 	// last is the highest ID ever, and seq the highest Seq ever.
 	last persist.ID
 	seq  uint64
-	// inUse says that somebody has called Recover and not Close since.
+	// inUse says that somebody has called Recover and not Close since, or that nobody has noted
+	// that it was so.
 	inUse bool
 
 	// open is the store that is open, or nil.

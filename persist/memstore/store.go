@@ -13,8 +13,9 @@ import (
 // store is one use of a memory, from Open to Close. Its fields but m are guarded by m.mu.
 type store struct {
 	m *Memory
-	// recovered says that Recover was called.
-	recovered bool
+	// recovered says that Recover was called, and owed that it was not clean and nothing was
+	// committed since.
+	recovered, owed bool
 	// unsettled says that a commit has ended with ErrUnknown, and committed what became of
 	// it.
 	unsettled, committed bool
@@ -68,7 +69,7 @@ func (s *store) begun() error {
 	if s.m.open != s {
 		return persist.ErrClosed
 	}
-	s.recovered, s.m.inUse = true, true
+	s.recovered, s.owed, s.m.inUse = true, s.m.inUse, true
 	return nil
 }
 
@@ -97,6 +98,7 @@ func (s *store) Commit(ctx context.Context, steps []persist.Step) (stale []int, 
 	if err != nil {
 		return nil, err
 	}
+	s.owed = false
 	return stale, nil
 }
 
@@ -111,6 +113,7 @@ func (s *store) Settle(ctx context.Context) (committed bool, err error) {
 	}
 	committed = s.unsettled && s.committed
 	s.unsettled, s.committed = false, false
+	s.owed = s.owed && !committed
 	return committed, nil
 }
 
@@ -162,7 +165,7 @@ func (s *store) Past(ctx context.Context, q persist.PastQuery) ([]*persist.Job, 
 // Usage knows nothing: how large the memory is, is for the runtime to say.
 func (s *store) Usage() persist.Usage { return persist.Usage{} }
 
-// Close marks the memory as not in use, if this store has recovered it.
+// Close marks the memory as not in use, if this store has recovered it and has noted a crash.
 func (s *store) Close() error {
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
@@ -170,7 +173,7 @@ func (s *store) Close() error {
 		return persist.ErrClosed
 	}
 	s.m.open = nil
-	if s.recovered {
+	if s.recovered && !s.owed {
 		s.m.inUse = false
 	}
 	return nil

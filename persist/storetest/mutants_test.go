@@ -44,6 +44,21 @@ func newer(s persist.Store, step *persist.Step) {
 	}
 }
 
+// oneByOne commits each step for itself.
+func oneByOne(s persist.Store, steps []persist.Step) (stale []int, err error) {
+	for i := range steps {
+		late, err := s.Commit(bg, steps[i:i+1])
+		if err != nil {
+			return nil, err
+		}
+		if late != nil {
+			stale = append(stale, i)
+		}
+		runtime.Gosched()
+	}
+	return stale, nil
+}
+
 // hide has jobs disappear that are in the memory.
 func hide(b *lying, hidden map[persist.ID]bool) {
 	gone := func(j *persist.Job) bool { return hidden[j.ID] }
@@ -208,18 +223,15 @@ var mutants = []mutant{
 			if len(steps) != 3 || steps[0].Verb != persist.Resolve || steps[2].Verb != persist.Resolve {
 				return s.Commit(bg, steps)
 			}
-			var stale []int
-			for i := range steps {
-				late, err := s.Commit(bg, steps[i:i+1])
-				if err != nil {
-					return nil, err
-				}
-				if late != nil {
-					stale = append(stale, i)
-				}
-				runtime.Gosched()
+			return oneByOne(s, steps)
+		}
+	}},
+	{"lets readers see half of a commit of amendments", func(b *lying) {
+		b.lies.commit = func(s persist.Store, steps []persist.Step) ([]int, error) {
+			if len(steps) != 2 || steps[0].Verb != persist.Amend || steps[1].Verb != persist.Amend {
+				return s.Commit(bg, steps)
 			}
-			return stale, nil
+			return oneByOne(s, steps)
 		}
 	}},
 	{"passes over inserts that are out of order", func(b *lying) {
@@ -299,6 +311,12 @@ var mutants = []mutant{
 	{"is clean for who looks at it a second time", func(b *lying) {
 		b.lies.close = func(s persist.Store) error {
 			_, _ = s.Recover(bg, func(*persist.Job) error { return nil })
+			return s.Close()
+		}
+	}},
+	{"forgets a crash that was not noted", func(b *lying) {
+		b.lies.close = func(s persist.Store) error {
+			_, _ = s.Commit(bg, nil)
 			return s.Close()
 		}
 	}},

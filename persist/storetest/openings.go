@@ -74,7 +74,46 @@ var openings = []scenario{
 			g.wantLive(1)
 			g.wantPast(persist.PastQuery{}, 2)
 		}
+		g.commit(insert(3))
 		g.reopen()
+		g.wantClean(true)
+	}},
+
+	{"a crash is told until something was committed since", func(g *game) {
+		g.commit(insert(1))
+		g.crash()
+		for range 3 {
+			g.open()
+			g.wantClean(false)
+			g.refused(insert(1)) // and opened again
+			g.wantClean(false)
+			g.close()
+		}
+		g.open()
+		g.commit()
+		g.reopen()
+		g.wantClean(true)
+	}},
+
+	{"a crash is told until a commit is known to have come to pass", func(g *game) {
+		d, ok := g.backend.(Doubter)
+		if !ok {
+			g.Skip("the backend cannot be made to be in doubt")
+		}
+		g.crash()
+		for i, committed := range []bool{false, true} {
+			g.open()
+			g.wantClean(false)
+			d.UnknownNext(committed)
+			if _, err := g.store.Commit(g.ctx, []persist.Step{insert(persist.ID(i + 1))}); !errors.Is(err, persist.ErrUnknown) {
+				g.Fatalf("commit: error %v, want one that is ErrUnknown", err)
+			}
+			if _, err := settle(g.ctx, g.store); err != nil {
+				g.Fatal(err)
+			}
+			g.close()
+		}
+		g.open()
 		g.wantClean(true)
 	}},
 
@@ -91,6 +130,7 @@ var openings = []scenario{
 		g.open()
 		g.wantClean(false)
 
+		g.commit(insert(1))
 		g.close()
 		g.openOnly()
 		g.crash()

@@ -51,6 +51,29 @@ var reads = []scenario{
 		}
 	}},
 
+	{"who reads jobs that nothing was said of yet, during a commit, sees all of it or nothing", func(g *game) {
+		const crowd, rounds = 10, 50
+		for round := range persist.ID(rounds) {
+			first := round*crowd*10 + 1 // far from those before
+			var steps []persist.Step
+			for i := range persist.ID(crowd) {
+				steps = append(steps, insert(first+i))
+			}
+			g.commit(steps...)
+			g.job(first)
+			g.job(first + 1) // who asks for one after the other may be given the next from memory
+
+			one, other := first+2, first+crowd-2
+			var reader sync.WaitGroup
+			var wrong error
+			reader.Go(func() { wrong = g.pair(one, other) })
+			g.commit(amend(one, 1), amend(other, 1))
+			if reader.Wait(); wrong != nil {
+				g.Fatal(wrong)
+			}
+		}
+	}},
+
 	{"a commit may be as large as a submission", func(g *game) {
 		steps := make([]persist.Step, persist.MaxBatch)
 		for i := range steps {
@@ -108,4 +131,21 @@ func (g *game) glimpse() error {
 	_, err = g.store.Payload(g.ctx, 2)
 	_ = g.store.Usage()
 	return err
+}
+
+// pair waits for one job to be amended, and looks at another that is amended with it.
+func (g *game) pair(one, other persist.ID) error {
+	for {
+		j, err := g.store.Job(g.ctx, one)
+		switch {
+		case err != nil:
+			return err
+		case j.Fence == 0:
+			continue
+		}
+		if j, err = g.store.Job(g.ctx, other); err == nil && j.Fence == 0 {
+			err = fmt.Errorf("half of a commit was seen: job %d is amended, and %d is not", one, other)
+		}
+		return err
+	}
 }
