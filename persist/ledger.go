@@ -118,7 +118,7 @@ func (l *ledger) recover(ctx context.Context, store Store, run uint64) error {
 		steps = append(steps, Step{Verb: Resolve, ID: e.id, State: e.state(&b.clock), End: end})
 	}
 	b.mu.Unlock()
-	if len(steps) > 0 {
+	if len(steps) > 0 || !r.Clean { // be it that there is nothing to note
 		if _, err := store.Commit(ctx, steps); err != nil {
 			return fmt.Errorf("take note of a crash: %w", err)
 		}

@@ -194,48 +194,6 @@ func TestWaitReadyReturnsWhenTheRunItWaitsForHasFailed(t *testing.T) {
 	})
 }
 
-// Who comes a moment too late to wait for a run that could not start is told of that, once; what is
-// run by a tree is run again, and waited for.
-func TestWaitReadyIsToldOfARunThatItHasMissed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fails := true
-		app := supervisor.New(supervisor.Config{Children: []actor.Spec{{
-			Name: "a", AwaitReady: true, Task: actor.Func(func(ctx context.Context) error {
-				if fails {
-					return actor.Fatal(errBoom)
-				}
-				actor.Ready(ctx)
-				<-ctx.Done()
-				return nil
-			}),
-		}}})
-		if err := app.Run(t.Context()); !errors.Is(err, errBoom) {
-			t.Errorf("Run returned %v", err)
-		}
-		if err := app.WaitReady(t.Context()); !errors.Is(err, supervisor.ErrNotRunning) {
-			t.Errorf("got %v, want ErrNotRunning", err)
-		}
-		if err := app.Run(t.Context()); !errors.Is(err, errBoom) {
-			t.Errorf("Run returned %v", err)
-		}
-		fails = false
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error, 1)
-		go func() { done <- app.Run(ctx) }()
-		synctest.Wait()
-		if err := app.WaitReady(t.Context()); err != nil {
-			t.Errorf("of the run that is there it says %v", err)
-		}
-		cancel()
-		<-done
-		waiting, give := context.WithTimeoutCause(t.Context(), time.Second, errBoom)
-		defer give()
-		if err := app.WaitReady(waiting); !errors.Is(err, errBoom) {
-			t.Errorf("after a run that was up it says %v, and does not wait for the next", err)
-		}
-	})
-}
-
 func TestReadyAfterTheContextHasEndedStartsNoSibling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started := false

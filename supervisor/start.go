@@ -73,7 +73,7 @@ func (r *run) allStarted(now instant, toEnd bool) {
 		r.started = true
 		r.tellSelf(events.SupervisorStarted, now, now.elapsed(), nil)
 		r.announce = r.isSelf()
-		r.s.setUp()
+		r.s.setUp(true)
 	case !toEnd:
 		return
 	case r.regroup != 0:

@@ -30,8 +30,6 @@ type Supervisor struct {
 	upMu sync.Mutex
 	isUp bool          // guarded by upMu: the present run has started
 	up   chan struct{} // guarded by upMu: made for those that wait, closed when it has, or has ended before
-	// missed, guarded by upMu: a run by hand has ended, and nobody has waited for it.
-	missed bool
 
 	booksOnce sync.Once
 	books     *books // of the tree whose root it is; set once, see ownBooks
@@ -100,7 +98,7 @@ func (s *Supervisor) run(ctx context.Context, subs []events.Subscriber) error {
 	}
 	defer s.current.Store(nil)
 	defer r.env.books.settle(r)
-	defer func() { s.setDown(!r.isSelf()) }()
+	defer s.setUp(false)
 	defer r.drain()
 	if err := r.subscribe(subs); err != nil {
 		r.mu.Lock()
@@ -113,17 +111,19 @@ func (s *Supervisor) run(ctx context.Context, subs []events.Subscriber) error {
 // WaitReady returns nil when the present run, or the next one, has started all
 // its declared children and they were ready. It returns ErrNotRunning when that
 // run has ended before, the cause of ctx when ctx has, and a *ConfigError for a supervisor
-// that cannot run. It is for programs that run a supervisor on a goroutine of their own:
-// a run that could not start, and ended before anybody waited for it, counts for who
-// waits first.
+// that cannot run. It is for programs that run a supervisor on a goroutine of their own. There a
+// run may have failed before anybody waits for it, and who waits then waits for the next: so let
+// ctx end with the run, as
+//
+//	ctx, ended := context.WithCancelCause(ctx)
+//	go func() { ended(s.Run(ctx)) }()
+//	err := s.WaitReady(ctx)
 func (s *Supervisor) WaitReady(ctx context.Context) error {
 	s.upMu.Lock()
 	if s.isUp {
 		s.upMu.Unlock()
 		return nil
 	}
-	missed := s.missed
-	s.missed = false
 	if s.up == nil {
 		s.up = make(chan struct{})
 	}
@@ -131,9 +131,6 @@ func (s *Supervisor) WaitReady(ctx context.Context) error {
 	s.upMu.Unlock()
 	if err := s.Validate(); err != nil {
 		return err // it will never run
-	}
-	if missed {
-		return &ChildError{Act: "wait for", Path: s.cfg.rootPath(), Err: ErrNotRunning}
 	}
 	select {
 	case <-up:
@@ -148,25 +145,11 @@ func (s *Supervisor) WaitReady(ctx context.Context) error {
 	return nil
 }
 
-// setUp tells those that wait that the run has started.
-func (s *Supervisor) setUp() {
+// setUp tells those that wait that the run has started, or has ended.
+func (s *Supervisor) setUp(up bool) {
 	s.upMu.Lock()
 	defer s.upMu.Unlock()
-	s.isUp, s.missed = true, false
-	s.answerWaiting()
-}
-
-// setDown tells them that it has ended. If it was run by hand and there are none, the next one is
-// told: nobody else would run it again for him.
-func (s *Supervisor) setDown(byHand bool) {
-	s.upMu.Lock()
-	defer s.upMu.Unlock()
-	s.missed = byHand && !s.isUp && s.up == nil
-	s.isUp = false
-	s.answerWaiting()
-}
-
-func (s *Supervisor) answerWaiting() {
+	s.isUp = up
 	if s.up != nil {
 		close(s.up)
 		s.up = nil
@@ -239,8 +222,5 @@ func (s *Supervisor) begin(ctx context.Context, subs []events.Subscriber) (*run,
 	if !r.isSelf() {
 		s.wish.Store(nil) // of a tree that it was in
 	}
-	s.upMu.Lock()
-	s.missed = false
-	s.upMu.Unlock()
 	return r, nil
 }

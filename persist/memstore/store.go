@@ -75,8 +75,10 @@ func (s *store) begun() error {
 
 // Commit looks at all steps first, so that what it does then cannot fail half way.
 func (s *store) Commit(ctx context.Context, steps []persist.Step) (stale []int, err error) {
-	if err := s.m.before(ctx, steps); err != nil {
-		return nil, err
+	if len(steps) > 0 { // else there is nothing to go wrong
+		if err := s.m.before(ctx, steps); err != nil {
+			return nil, err
+		}
 	}
 	s.m.mu.Lock()
 	defer s.m.mu.Unlock()
@@ -90,10 +92,13 @@ func (s *store) Commit(ctx context.Context, steps []persist.Step) (stale []int, 
 		return nil, err
 	}
 
-	do, err := s.m.fate(steps)
-	s.unsettled, s.committed = unknown(err), do
-	if do {
-		stale = s.m.apply(steps)
+	if len(steps) > 0 {
+		var do bool
+		do, err = s.m.fate(steps)
+		s.unsettled, s.committed = unknown(err), do
+		if do {
+			stale = s.m.apply(steps)
+		}
 	}
 	if err != nil {
 		return nil, err
