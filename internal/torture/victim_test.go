@@ -524,9 +524,9 @@ func (v *victim) runDry() {
 	began, told := time.Now(), false
 	for v.wait(5 * time.Millisecond) {
 		n := v.q.Counts()
-		left := n[persist.Blocked] + n[persist.Delayed] + n[persist.Ready] + n[persist.Running]
+		left := n[persist.Delayed] + n[persist.Ready] + n[persist.Running]
 		switch {
-		case left > 0:
+		case left > 0, n[persist.Parked] == 0 && n[persist.Blocked] > 0:
 		case n[persist.Parked] == 0:
 			v.tell("dry")
 			return
