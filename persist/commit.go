@@ -41,6 +41,8 @@ func (w *writer) commitSteps(ctx context.Context, c *commit) error {
 			return nil
 		case settleErr == nil:
 			return settled(err)
+		case errors.Is(settleErr, ErrClosed): // it will never be known
+			return errors.Join(err, settleErr)
 		}
 		if !told {
 			told = true

@@ -18,9 +18,9 @@ var (
 	ErrNotRegular = errors.New("is not a regular file")
 	// ErrReplaced means: when the store was to be settled, there was another file at its path.
 	ErrReplaced = errors.New("the file is another one than before")
-	// ErrTaken means: while the store was settled, somebody else has used the file. It stays so
-	// until the store is closed and opened.
-	ErrTaken = errors.New("somebody else has used the file meanwhile")
+	// ErrTaken means: while the store was settled, somebody else has used the file. It is a
+	// persist.ErrClosed: it stays so until the store is closed and opened.
+	ErrTaken = fmt.Errorf("%w: somebody else has used the file meanwhile", persist.ErrClosed)
 )
 
 // StepError means: a step cannot be made, so none of its commit was.
