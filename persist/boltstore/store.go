@@ -112,18 +112,13 @@ func (s *Store) see(read func(tx *bbolt.Tx) error) (err error) {
 	return read(tx)
 }
 
-// begin begins a transaction. Of a file that was emptied, bbolt panics in that, and keeps its locks.
+// begin begins a transaction. Of a file that was emptied, bbolt panics in that, and keeps its locks. To
+// look at the size of the file before would make the next sync slower by a fifth.
 func (s *Store) begin(write bool) (tx *bbolt.Tx, err error) {
 	s.beginning.Lock()
 	defer s.beginning.Unlock()
 	if s.wedged.Load() {
 		return nil, s.corrupt(errWedged)
-	}
-	// Those who are reading would wait for these locks when they end: so it is found out before, if
-	// that can be.
-	if info, err := s.file.Stat(); err == nil && info.Mode().IsRegular() && info.Size() <= int64(os.Getpagesize()) {
-		s.wedged.Store(true)
-		return nil, s.corrupt(errEmpty)
 	}
 	defer s.abandoned(&err)
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
