@@ -292,7 +292,7 @@ func emptyAgain(path string, was os.FileInfo, timeout time.Duration) {
 	if err != nil {
 		return
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	if isSameAs(f, was) != nil || lock(context.Background(), f, timeout) != nil {
 		return
 	}
