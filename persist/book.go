@@ -157,21 +157,16 @@ func (b *book) tidyKind(k *kind) {
 	if k.jobs == 0 && k.def == nil && k.run == nil {
 		delete(b.kinds, k.name)
 		b.numbers = append(b.numbers, k.number)
+		k.domain.kinds--
 		b.tidyDomain(k.domain)
 	}
 }
 
 // tidyDomain forgets a domain of which nothing is known but its name.
 func (b *book) tidyDomain(d *domain) {
-	if d.def != nil || d.limited || d.running > 0 || len(d.lanes.members) > 0 {
-		return
+	if d.def == nil && !d.limited && d.running == 0 && d.kinds == 0 {
+		delete(b.domains, d.name)
 	}
-	for _, k := range b.kinds {
-		if k.domain == d {
-			return
-		}
-	}
-	delete(b.domains, d.name)
 }
 
 func (b *book) full(g *group) bool {

@@ -25,6 +25,7 @@ type domain struct {
 	limit   int
 	limited bool // its limit was set while the queue was there, and is not that of def
 	running int
+	kinds   int         // of types that are known
 	lanes   pile[*lane] // those whose jobs may run, but for the domain's own limit
 	at      int         // in the pile of domains, or -1
 }

@@ -63,6 +63,7 @@ func (b *book) kind(name string) *kind {
 		b.kindsMade++
 	}
 	k.adopt(b.domainSet(k.domain))
+	k.domain.kinds++
 	b.kinds[name] = k
 	return k
 }
@@ -205,6 +206,7 @@ func (b *book) alias(name string, k *kind) {
 			b.move(e, ready, when)
 		}
 	}
+	old.domain.kinds--
 	b.tidyDomain(old.domain)
 	poke(b.alarm) // some may run now
 }
