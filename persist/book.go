@@ -49,8 +49,7 @@ type book struct {
 	revivals uint64            // jobs that were revived
 	kept     int64             // about how much memory the jobs take that are kept
 	unstored int               // how many were accepted and are not stored yet
-
-	unstoredBytes int // of the payloads that were submitted so
+	pledged  int               // bytes of the payloads that were submitted so
 
 	// After a crash claims are durable until survivors have finished, and those that ran are
 	// run alone.
@@ -101,7 +100,7 @@ func (b *book) reset() {
 	b.agenda, b.running, b.owing = heap{}, 0, 0
 	b.cautious, b.suspects, b.alone = false, nil, false
 	b.inbox, b.asking, b.resting, b.broken = nil, 0, false, nil
-	b.kept, b.unstored, b.unstoredBytes = 0, 0, 0
+	b.kept, b.unstored, b.pledged = 0, 0, 0
 	for _, d := range b.domains {
 		d.running, d.at = 0, -1
 		d.lanes = newLanes()

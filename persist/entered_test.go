@@ -92,14 +92,13 @@ func TestWhatAnAttemptTakesBeginsWithIt(t *testing.T) {
 func TestAReadThatFailsBeginsNoTTL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage()
-		store := &reading{Memory: memstore.New(), read: func(context.Context) error { return nil }}
 		began := time.Now()
-		store.read = func(context.Context) error {
+		store := &reading{Backend: memstore.New(), read: func(context.Context) error {
 			if time.Since(began) < 30*time.Second {
 				return errOops
 			}
 			return nil
-		}
+		}}
 		r := hang(t, persist.Config{Store: store, Handlers: s.handlers(), Cache: persist.NoCache})
 		r.submit("b", persist.WithTTLFromFirstAttempt(10*time.Second))
 		elapse(40 * time.Second)
@@ -111,7 +110,7 @@ func TestAReadThatFailsBeginsNoTTL(t *testing.T) {
 func TestAStopWhileAJobIsReadPutsItBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, s := memstore.New(), newStage()
-		store := &reading{Memory: m, read: func(ctx context.Context) error {
+		store := &reading{Backend: m, read: func(ctx context.Context) error {
 			select {
 			case <-time.After(time.Second):
 				return nil
@@ -134,27 +133,4 @@ func TestAStopWhileAJobIsReadPutsItBack(t *testing.T) {
 		same(t, "inside", s.now(), "a")
 		s.letAllGo()
 	})
-}
-
-// reading is a memstore whose jobs are read as a test wants it.
-type reading struct {
-	*memstore.Memory
-	read func(context.Context) error
-}
-
-func (m *reading) Open(ctx context.Context) (persist.Store, error) {
-	s, err := m.Memory.Open(ctx)
-	return &readStore{s, m}, err
-}
-
-type readStore struct {
-	persist.Store
-	m *reading
-}
-
-func (s *readStore) Job(ctx context.Context, id persist.ID) (*persist.Job, error) {
-	if err := s.m.read(ctx); err != nil {
-		return nil, err
-	}
-	return s.Store.Job(ctx, id)
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/taskvisor/taskvisor/events"
 	"github.com/taskvisor/taskvisor/persist"
 	"github.com/taskvisor/taskvisor/persist/memstore"
-	"github.com/taskvisor/taskvisor/policy"
 )
 
 // a submission that fails must leave the holder to its own end.
@@ -27,7 +26,7 @@ func TestASupersedeThatIsNotStoredDoesNotEndTheOther(t *testing.T) {
 				s.play.release(s.holder, how)
 				synctest.Wait()
 				g.pass(nil)
-				t.Log(g.arrive())
+				same(t, "in the commit of the revival", fmt.Sprint(g.arrive()), fmt.Sprint([]persist.Verb{persist.Revive, persist.Resolve}))
 				g.end(errDisk)
 				<-first
 				if a := <-c; !errors.Is(a.err, errDisk) {
@@ -63,7 +62,7 @@ func pruned(t *testing.T, dup persist.Duplicates) {
 		synctest.Wait()
 		c := p.begin(h, part{Name: "k"}, persist.WithDuplicates(dup))
 		g.pass(nil)
-		t.Log(g.arrive())
+		same(t, "in the commit of the revival", fmt.Sprint(g.arrive()), fmt.Sprint([]persist.Verb{persist.Revive, persist.Resolve}))
 		g.end(nil)
 		time.Sleep(time.Minute)
 		select {
@@ -112,7 +111,7 @@ func TestACancelledJobThatWasNotEnteredHasUsedNoAttempt(t *testing.T) {
 		go func() { done <- r.Cancel(t.Context(), id) }()
 		synctest.Wait()
 		g.pass(nil)
-		t.Log(g.arrive())
+		same(t, "in the commit of the revival", fmt.Sprint(g.arrive()), fmt.Sprint([]persist.Verb{persist.Revive, persist.Resolve}))
 		g.end(nil)
 		isError(t, "cancel", <-done, nil)
 		j := r.wait(id)
@@ -172,7 +171,7 @@ func TestATypeThatWasOnlyAskedForIsNotRemembered(t *testing.T) {
 	})
 }
 
-// who supersedes starts when the old attempt was abandoned (design 5.10).
+// who supersedes starts when the old attempt was abandoned.
 func TestWhoSupersedesAnAttemptThatIsAbandonedRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		stuck := make(chan struct{})
@@ -196,8 +195,6 @@ func TestWhoSupersedesAnAttemptThatIsAbandonedRuns(t *testing.T) {
 		same(t, "ran", ran, 1)
 	})
 }
-
-// a type that was renamed keeps its keys.
 
 // no commit is larger than what one is for.
 func TestNotAnyNumberOfRelaxedJobsIsAcceptedAtOnce(t *testing.T) {
@@ -225,11 +222,10 @@ func TestNotAnyNumberOfRelaxedJobsIsAcceptedAtOnce(t *testing.T) {
 			taken += len(subs)
 		}
 		most := 0
-		m2 := m
-		m2.BeforeCommit(func(_ context.Context, steps []persist.Step) error { most = max(most, len(steps)); return nil })
+		m.BeforeCommit(func(_ context.Context, steps []persist.Step) error { most = max(most, len(steps)); return nil })
 		g.open <- nil
 		elapse(time.Minute)
-		if taken > 50_000 || most > 30_000 {
+		if taken == 0 || taken > 50_000 || most > 10_000 { // a batch is stored as one
 			t.Errorf("%d jobs were taken in while a commit was under way; then one commit of %d steps", taken, most)
 		}
 	})
@@ -242,10 +238,8 @@ func TestAHandlerOfAnOldNameIsKeptUntilThereIsAnother(t *testing.T) {
 		r := hang(t, persist.Config{Handlers: []persist.Handler{persist.HandleRaw("old", func(context.Context, []byte) error { ran++; return nil })}})
 		now := persist.Define[string]("now", persist.WithAliases("old"))
 		res, err := now.Submit(t.Context(), r.Queue, "x", persist.WithDelay(time.Hour))
-		t.Log(res, err)
-		if err != nil {
-			return // refusing is right too
-		}
+		isError(t, "submit", err, nil)
+		same(t, "result", res.Kind, persist.Inserted)
 		must(t)(r.Submit(t.Context(), persist.Raw("old", []byte(`"y"`))))
 		synctest.Wait()
 		same(t, "ran", ran, 1)
@@ -279,7 +273,7 @@ func TestARevivalMakesRoomInTheHistory(t *testing.T) {
 		go h.Cancel(t.Context(), z)
 		synctest.Wait()
 		g.pass(nil)
-		t.Log(g.arrive())
+		same(t, "in the commit of the revival", fmt.Sprint(g.arrive()), fmt.Sprint([]persist.Verb{persist.Revive, persist.Resolve}))
 		g.end(nil)
 		synctest.Wait()
 		if _, err := h.Job(t.Context(), z); err != nil {
@@ -287,5 +281,3 @@ func TestARevivalMakesRoomInTheHistory(t *testing.T) {
 		}
 	})
 }
-
-var _ = policy.Forever

@@ -277,7 +277,7 @@ func (o *submitOp) done(b *book, c *commit) {
 				b.nowStored(e)
 			}
 		}
-		b.unstoredBytes -= o.bytes()
+		b.pledged -= o.bytes()
 		return
 	}
 	var inserted []*entry

@@ -213,11 +213,11 @@ func WithRunAt(t time.Time) Option {
 }
 
 // WithTTL says after how long jobs are not worth running any more, counted from the
-// submission, a delay included. One that has not run then, or waits for a retry, ends as
-// Expired. It is at most MaxWait; zero and policy.Forever mean never.
+// submission, a delay included. One that has not run then, or waits for a retry or for anything
+// else, ends as Expired; while the queue drains, in its next run. It is at most MaxWait; zero and policy.Forever mean never.
 func WithTTL(d time.Duration) Option { return ttl(d, TTLFromSubmission) }
 
-// WithTTLFromFirstAttempt is WithTTL counted from the first attempt.
+// WithTTLFromFirstAttempt is WithTTL counted from the beginning of the first attempt.
 func WithTTLFromFirstAttempt(d time.Duration) Option { return ttl(d, TTLFromFirstAttempt) }
 
 func ttl(d time.Duration, from TTLFrom) Option {

@@ -345,8 +345,14 @@ func TestAStopAnswersAllWhoWaitForTheStore(t *testing.T) {
 
 func TestAJobThatCannotBeReadIsPutOffAndDoesNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s, b := newStage(), &unreadable{Backend: memstore.New()}
-		b.bad.Store(true)
+		var bad atomic.Bool
+		s, b := newStage(), &reading{Backend: memstore.New(), read: func(context.Context) error {
+			if bad.Load() {
+				return errOops
+			}
+			return nil
+		}}
+		bad.Store(true)
 		r := hang(t, persist.Config{Store: b, Handlers: s.handlers(), Cache: persist.NoCache, Defaults: []persist.Option{persist.WithMaxRetries(0)}})
 		id := must(t)(chore.Submit(t.Context(), r.Queue, "a")).ID
 		elapse(10*time.Second + time.Millisecond)
@@ -354,32 +360,32 @@ func TestAJobThatCannotBeReadIsPutOffAndDoesNotCount(t *testing.T) {
 		if w := r.why(id); !strings.Contains(w.Evidence, "oops") || w.Reason != persist.WaitsForTime {
 			t.Errorf("why: %+v", w)
 		}
-		b.bad.Store(false)
+		bad.Store(false)
 		elapse(time.Second)
 		s.letGo(nil, "a")
 		same(t, "attempts", r.wait(id).Attempts, 1)
 	})
 }
 
-// unreadable opens stores whose jobs cannot be read.
-type unreadable struct {
+// reading opens stores whose jobs are read as a test wants it.
+type reading struct {
 	persist.Backend
-	bad atomic.Bool
+	read func(context.Context) error
 }
 
-func (u *unreadable) Open(ctx context.Context) (persist.Store, error) {
-	s, err := u.Backend.Open(ctx)
-	return &unreadableStore{s, u}, err
+func (r *reading) Open(ctx context.Context) (persist.Store, error) {
+	s, err := r.Backend.Open(ctx)
+	return &readStore{s, r}, err
 }
 
-type unreadableStore struct {
+type readStore struct {
 	persist.Store
-	u *unreadable
+	r *reading
 }
 
-func (s *unreadableStore) Job(ctx context.Context, id persist.ID) (*persist.Job, error) {
-	if s.u.bad.Load() {
-		return nil, errOops
+func (s *readStore) Job(ctx context.Context, id persist.ID) (*persist.Job, error) {
+	if err := s.r.read(ctx); err != nil {
+		return nil, err
 	}
 	return s.Store.Job(ctx, id)
 }

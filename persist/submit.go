@@ -286,7 +286,7 @@ func (q *Queue) isLarge(o *submitOp) bool {
 // it returns true.
 func (q *Queue) acceptAtOnce(o *submitOp) bool {
 	b := q.book
-	if b.broken != nil || b.unstored > maxRelaxed || b.unstoredBytes+o.bytes() > maxRelaxedBytes {
+	if b.broken != nil || b.unstored > maxRelaxed || b.pledged+o.bytes() > maxRelaxedBytes {
 		return false
 	}
 	for _, p := range o.subs {
@@ -310,7 +310,7 @@ func (q *Queue) acceptAtOnce(o *submitOp) bool {
 				b.keepUnstored(e, &o.subs[i].job)
 			}
 		}
-		b.unstoredBytes += o.bytes()
+		b.pledged += o.bytes()
 		b.inbox = append(b.inbox, o)
 		b.pokeLater(q.cfg.RelaxedDelay)
 	}

@@ -18,6 +18,23 @@ func (s *Store) letGo() {
 	_ = s.detach()
 }
 
+// inDoubt makes a store whose last commit is in doubt, and lets its file go. Beside that is an older copy.
+func inDoubt(t *testing.T) (s *Store, path, older string) {
+	t.Helper()
+	path = newPath(t)
+	older = path + ".older"
+	s = open(t, path, Options{})
+	sample(t, s)
+	mustRead(t, s)
+	if err := s.BackupFile(ctx, older); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, s, insert(70, 10))
+	doubt(t, s)
+	s.letGo()
+	return s, path, older
+}
+
 // What a store has told is in its file, and it goes on with no other one.
 func TestSettleGoesOnWithNoOtherFile(t *testing.T) {
 	older := func(t *testing.T, path, older string) {
@@ -39,20 +56,11 @@ func TestSettleGoesOnWithNoOtherFile(t *testing.T) {
 		}, ErrReplaced},
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := newPath(t)
-			s := open(t, path, Options{})
-			sample(t, s)
-			mustRead(t, s)
-			if err := s.BackupFile(ctx, path+".older"); err != nil {
-				t.Fatal(err)
-			}
-			commit(t, s, insert(70, 10))
-			doubt(t, s)
-			s.letGo()
+			s, path, older := inDoubt(t)
 			if err := os.Rename(path, path+".kept"); err != nil {
 				t.Fatal(err)
 			}
-			row.replace(t, path, path+".older")
+			row.replace(t, path, older)
 			for range 2 {
 				if committed, err := s.Settle(ctx); committed || !errors.Is(err, row.want) {
 					t.Fatal(committed, err)
@@ -74,20 +82,11 @@ func TestSettleGoesOnWithNoOtherFile(t *testing.T) {
 
 // The same with a file that is the same one, and holds something else.
 func TestSettleGoesOnWithNoOtherContents(t *testing.T) {
-	path := newPath(t)
-	s := open(t, path, Options{})
-	sample(t, s)
-	mustRead(t, s)
-	if err := s.BackupFile(ctx, path+".older"); err != nil {
-		t.Fatal(err)
-	}
-	older, err := os.ReadFile(path + ".older")
+	s, path, copied := inDoubt(t)
+	older, err := os.ReadFile(copied)
 	if err != nil {
 		t.Fatal(err)
 	}
-	commit(t, s, insert(70, 10))
-	doubt(t, s)
-	s.letGo()
 	for _, row := range []struct {
 		contents []byte
 		want     error

@@ -37,8 +37,8 @@ type Store struct {
 	// token is that of the mark, and known by what the file is known again. Guarded by writing.
 	token uint64
 	known identity
-	// untouched and ends are what is known of the file. Guarded by writing, but for ends, which
-	// others read too.
+	// untouched and ends are what is known of the file. Guarded by writing, but for Recover, which
+	// comes before all commits, and for ends, which others read too.
 	untouched untouched
 	ends      ends
 	highest   persist.ID // that has a state, or had
