@@ -27,9 +27,7 @@ func TestASupersedeThatIsNotStoredDoesNotEndTheOther(t *testing.T) {
 				s.play.release(s.holder, how)
 				synctest.Wait()
 				g.pass(nil)
-				if steps := g.arrive(); !slices.Equal(steps, []persist.Verb{persist.Revive, persist.Resolve}) {
-					t.Errorf("the commit of the revival has steps %v", steps)
-				}
+				arrives(t, g, persist.Insert, persist.Amend, persist.Resolve)
 				g.end(errDisk)
 				<-first
 				if a := <-c; !errors.Is(a.err, errDisk) {
@@ -65,9 +63,7 @@ func pruned(t *testing.T, dup persist.Duplicates) {
 		synctest.Wait()
 		c := p.begin(h, part{Name: "k"}, persist.WithDuplicates(dup))
 		g.pass(nil)
-		if steps := g.arrive(); !slices.Equal(steps, []persist.Verb{persist.Revive, persist.Resolve}) {
-			t.Errorf("the commit of the revival has steps %v", steps)
-		}
+		arrives(t, g, persist.Revive)
 		g.end(nil)
 		time.Sleep(time.Minute)
 		select {
@@ -116,9 +112,7 @@ func TestACancelledJobThatWasNotEnteredHasUsedNoAttempt(t *testing.T) {
 		go func() { done <- r.Cancel(t.Context(), id) }()
 		synctest.Wait()
 		g.pass(nil)
-		if steps := g.arrive(); !slices.Equal(steps, []persist.Verb{persist.Revive, persist.Resolve}) {
-			t.Errorf("the commit of the revival has steps %v", steps)
-		}
+		arrives(t, g, persist.Amend, persist.Amend)
 		g.end(nil)
 		isError(t, "cancel", <-done, nil)
 		j := r.wait(id)
@@ -280,13 +274,19 @@ func TestARevivalMakesRoomInTheHistory(t *testing.T) {
 		go h.Cancel(t.Context(), z)
 		synctest.Wait()
 		g.pass(nil)
-		if steps := g.arrive(); !slices.Equal(steps, []persist.Verb{persist.Revive, persist.Resolve}) {
-			t.Errorf("the commit of the revival has steps %v", steps)
-		}
+		arrives(t, g, persist.Revive, persist.Resolve)
 		g.end(nil)
 		synctest.Wait()
 		if _, err := h.Job(t.Context(), z); err != nil {
 			t.Errorf("the history has room for one, and: %v", err)
 		}
 	})
+}
+
+// arrives waits for a commit that is held up, and looks at its steps.
+func arrives(t *testing.T, g *gateway, want ...persist.Verb) {
+	t.Helper()
+	if steps := g.arrive(); !slices.Equal(steps, want) {
+		t.Errorf("the commit has steps %v, want %v", steps, want)
+	}
 }
