@@ -276,8 +276,9 @@ func follow(f, ahead *entry) {
 }
 
 // settleIn puts a job where it waits.
-func (b *book) settleIn(e *entry) {
-	now := b.clock.now()
+func (b *book) settleIn(e *entry) { b.settleInAt(e, b.clock.now()) }
+
+func (b *book) settleInAt(e *entry, now instant) {
 	switch {
 	case e.more != nil && e.more.parked != "":
 		b.move(e, parked, 0)

@@ -120,12 +120,12 @@ func TestADelayIsNoTimeOfDayUntilItIsReadAgain(t *testing.T) {
 	} {
 		var p prepared
 		s := Raw("k", nil)
-		if err := s.prepare(&p, k, &row.set, 10, now); err != nil {
+		if err := s.prepare(&p, &scribe{}, k, &row.set, 10, now); err != nil {
 			t.Fatal(err)
 		}
 		b.next++
 		var in insertion
-		in.insert(b, &commit{}, &p, nil)
+		(&submitOp{}).insert(b, &commit{}, &p, &in, nil)
 		if in.job.absolute != row.absolute {
 			t.Errorf("%s: absolute is %v", row.what, in.job.absolute)
 		}
@@ -143,7 +143,7 @@ func TestWhatIsSubmittedAfterTheWallClockWasSet(t *testing.T) {
 		make := func(opts ...Option) *prepared {
 			p, s := &prepared{}, Raw("k", nil)
 			set := b.queueSet.with(ofCall, append(opts, WithoutKey()))
-			if err := s.prepare(p, b.seen("k"), &set, MaxPayload, time.Now()); err != nil {
+			if err := s.prepare(p, &scribe{}, b.seen("k"), &set, MaxPayload, time.Now()); err != nil {
 				t.Fatal(err)
 			}
 			return p

@@ -1,7 +1,6 @@
 package persist
 
 import (
-	"bytes"
 	"fmt"
 	"runtime/debug"
 
@@ -19,18 +18,7 @@ type Codec interface {
 	Unmarshal(data []byte, v any) error
 }
 
-// encode survives a codec, or a method of the input, that panics. The bytes are nobody else's:
-// they may be stored after the caller has gone on.
-func encode(c Codec, v any) (data []byte, err error) {
-	defer survive(c, &err)
-	data, err = c.Marshal(v)
-	if _, own := c.(jsonCodec); !own {
-		data = bytes.Clone(data)
-	}
-	return data, err
-}
-
-// decode survives as encode does.
+// decode survives a codec that panics.
 func decode(c Codec, data []byte, v any) (err error) {
 	defer survive(c, &err)
 	return c.Unmarshal(data, v)

@@ -26,16 +26,16 @@ func weightOf(j *Job) int64 {
 }
 
 // keep keeps a job, if there is room.
-func (b *book) keep(e *entry, j *Job) {
-	if b.kept+weightOf(j) <= b.room {
-		b.hold(e, j)
+func (b *book) keep(e *entry, p *prepared) {
+	if b.kept+weightOf(&p.job) <= b.room {
+		b.hold(e, p.lasting())
 	}
 }
 
 // keepUnstored keeps a job that has taken effect before it is stored.
-func (b *book) keepUnstored(e *entry, j *Job) {
+func (b *book) keepUnstored(e *entry, p *prepared) {
 	if e.kept == nil {
-		b.hold(e, j)
+		b.hold(e, p.lasting())
 	}
 	e.unstored = true
 	b.unstored++

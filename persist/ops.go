@@ -1,6 +1,7 @@
 package persist
 
 import (
+	"slices"
 	"time"
 
 	"github.com/taskvisor/taskvisor/events"
@@ -21,7 +22,7 @@ type op interface {
 // commit is what is stored together.
 type commit struct {
 	ops    []op
-	steps  []Step
+	steps  []Step // behind the last there is nothing but zeros
 	bytes  int
 	first  ID // of the jobs that are inserted here, whose IDs grow
 	now    time.Time
@@ -40,8 +41,17 @@ type commit struct {
 	about     map[ID]*events.Job
 }
 
+// step adds a step, of which no more is written than what it says.
+func (c *commit) step(v Verb, id ID) *Step {
+	n := len(c.steps)
+	c.steps = slices.Grow(c.steps, 1)[:n+1]
+	s := &c.steps[n]
+	s.Verb, s.ID = v, id
+	return s
+}
+
 func (c *commit) insert(r *Record) {
-	c.steps = append(c.steps, Step{Verb: Insert, ID: r.ID, Record: r})
+	c.step(Insert, r.ID).Record = r
 	c.bytes += len(r.Payload)
 	if c.first == 0 {
 		c.first = r.ID
@@ -49,13 +59,14 @@ func (c *commit) insert(r *Record) {
 }
 
 func (c *commit) amend(b *book, e *entry) {
-	s := e.state(&b.clock)
-	s.Claimed = e.place == running && e.claim != nil && e.claim.stored
-	c.steps = append(c.steps, Step{Verb: Amend, ID: e.id, State: s})
+	s := c.step(Amend, e.id)
+	s.State = e.state(&b.clock)
+	s.State.Claimed = e.place == running && e.claim != nil && e.claim.stored
 }
 
 func (c *commit) resolve(b *book, e *entry, end End) {
-	c.steps = append(c.steps, Step{Verb: Resolve, ID: e.id, State: e.state(&b.clock), End: end})
+	s := c.step(Resolve, e.id)
+	s.State, s.End = e.state(&b.clock), end
 }
 
 // submitOp stores submissions, all or none.
@@ -64,35 +75,23 @@ type submitOp struct {
 	results   []Result
 	relaxed   bool
 	plans     []insertion
-	steps     []Step // of a relaxed one, which is planned by who submits
-	withdrawn bool   // nobody waits for it any more, and it is not planned
+	room      []entry // for the next ones, while it is planned
+	steps     []Step  // of a relaxed one, which is planned by who submits
+	withdrawn bool    // nobody waits for it any more, and it is not planned
 	planned   bool
 	reply     chan error // has room for one
 	batch     bool
 }
 
-// entryRoom is how many entries are made together, when many are needed: few enough for all of
+// sharedRoom is how much of what a batch needs is made together: few enough for all of
 // them to be forgotten soon.
-const entryRoom = 64
+const sharedRoom = 64
 
 // insertion is what was decided about one submission.
 type insertion struct {
-	room   *entry   // to be used for the new one
-	job    *entry   // the new one, if there is one
-	gone   []ousted // those that are superseded
-	busy   *entry   // runs, and is superseded
-	ahead  *entry   // is waited for
-	joined *entry   // has got another priority
-	was    Priority
-	now    Priority
-	old    *entry // the follower of ahead before
-}
-
-// ousted is a job that is superseded, and where it was.
-type ousted struct {
-	job  *entry
-	from place
-	when instant
+	job   *entry // the new one, if there is one
+	holds *entry // had its key, or nil
+	*dispute
 }
 
 func (o *submitOp) plan(b *book, c *commit) {
@@ -111,18 +110,20 @@ func (o *submitOp) plan(b *book, c *commit) {
 	}
 	o.planned = true
 	o.plans = make([]insertion, len(o.subs))
-	var room []entry
+	for i, p := range o.subs { // all have other keys, and in a short loop one need not wait for another's memory
+		if p != nil && !p.job.Digest.IsZero() {
+			o.plans[i].holds = b.keys[p.job.Digest]
+		}
+	}
 	for i, p := range o.subs {
 		if p != nil {
-			if len(room) == 0 && len(o.subs)-i >= entryRoom {
-				room = make([]entry, entryRoom)
-			}
-			if len(room) > 0 {
-				o.plans[i].room, room = &room[0], room[1:]
+			if len(o.room) == 0 && len(o.subs)-i >= sharedRoom {
+				o.room = make([]entry, sharedRoom)
 			}
 			o.results[i] = o.planOne(b, c, p, &o.plans[i])
 		}
 	}
+	o.room = nil
 }
 
 // repeat adds the steps of a relaxed submission. What it has made of other jobs is stored as these
@@ -142,11 +143,7 @@ func (o *submitOp) repeat(b *book, c *commit) {
 }
 
 func (o *submitOp) planOne(b *book, c *commit, p *prepared, in *insertion) Result {
-	r := &p.job.Record
-	var holds *entry
-	if !r.Digest.IsZero() {
-		holds = b.keys[r.Digest]
-	}
+	r, holds := &p.job.Record, in.holds
 	switch decideDuplicate(p.duplicates, b.holder(holds)) {
 	case refuse:
 		return Result{Kind: Rejected, Other: holds.id}
@@ -157,7 +154,7 @@ func (o *submitOp) planOne(b *book, c *commit, p *prepared, in *insertion) Resul
 	case replace:
 		in.leave(b, holds.heir())
 		in.leave(b, holds)
-		in.insert(b, c, p, holds)
+		o.insert(b, c, p, in, holds)
 		in.resolve(b, c)
 		return Result{Kind: Replaced, ID: r.ID, Other: holds.id}
 	case replaceBusy:
@@ -168,18 +165,18 @@ func (o *submitOp) planOne(b *book, c *commit, p *prepared, in *insertion) Resul
 				other = f // the holder may have ended in another way
 			}
 		}
-		in.insert(b, c, p, holds)
+		o.insert(b, c, p, in, holds)
 		in.resolve(b, c)
 		in.stop(b, c, holds)
 		return Result{Kind: Replaced, ID: r.ID, Other: other.id}
 	case insertBehind:
-		in.insert(b, c, p, holds)
+		o.insert(b, c, p, in, holds)
 		if p.duplicates == Supersede {
 			in.stop(b, c, holds) // should a retry be what follows
 		}
 		return Result{Kind: Requeued, ID: r.ID, Other: holds.id}
 	}
-	in.insert(b, c, p, nil)
+	o.insert(b, c, p, in, nil)
 	return Result{Kind: Inserted, ID: r.ID}
 }
 
@@ -199,13 +196,15 @@ func (b *book) holder(e *entry) holder {
 }
 
 // insert makes a new job, which waits for another if there is one.
-func (in *insertion) insert(b *book, c *commit, p *prepared, ahead *entry) {
+func (o *submitOp) insert(b *book, c *commit, p *prepared, in *insertion, ahead *entry) {
 	r := &p.job.Record
 	r.ID = b.next
 	b.next++
 	s := r.InitialState()
-	e := in.room // one of many, or nil
-	if e == nil {
+	var e *entry
+	if len(o.room) > 0 {
+		e, o.room = &o.room[0], o.room[1:]
+	} else {
 		e = new(entry)
 	}
 	b.fill(e, r, &s, b.kind(r.Type)) // which may have become another's alias meanwhile
@@ -213,58 +212,11 @@ func (in *insertion) insert(b *book, c *commit, p *prepared, ahead *entry) {
 	in.job = e
 	b.register(e)
 	if ahead != nil {
-		in.ahead, in.old = ahead, ahead.follower()
+		x := in.extend()
+		x.ahead, x.old = ahead, ahead.follower()
 		follow(e, ahead)
 	}
 	c.insert(r)
-}
-
-// join gives a job that waits a higher priority.
-func (in *insertion) join(b *book, c *commit, e *entry, p Priority) Result {
-	if p >= e.priority {
-		return Result{Kind: Duplicate, ID: e.id}
-	}
-	in.joined, in.was, in.now = e, e.priority, p
-	b.prioritise(e, p)
-	c.amend(b, e)
-	return Result{Kind: Upgraded, ID: e.id}
-}
-
-// prioritise changes the priority of a job wherever it is.
-func (b *book) prioritise(e *entry, p Priority) {
-	if e.place != ready {
-		e.priority = p
-		return
-	}
-	since := e.when
-	b.move(e, leaving, 0)
-	e.priority = p
-	b.move(e, ready, since)
-}
-
-// stop has a job that runs end as superseded, unless something else is decided already.
-func (in *insertion) stop(b *book, c *commit, e *entry) {
-	if x := e.extend(); x.verdict == 0 && e.place != leaving {
-		in.busy = e
-		x.verdict, x.by = Superseded, in.job.id
-		c.amend(b, e)
-	}
-}
-
-// leave keeps others away from a job that is to be superseded, if there is one.
-func (in *insertion) leave(b *book, e *entry) {
-	if e == nil {
-		return
-	}
-	in.gone = append(in.gone, ousted{e, e.place, e.when})
-	b.move(e, leaving, e.when)
-}
-
-// resolve ends those that are superseded.
-func (in *insertion) resolve(b *book, c *commit) {
-	for _, o := range in.gone {
-		c.resolve(b, o.job, End{Kind: Superseded, At: c.now, By: in.job.id})
-	}
 }
 
 func (o *submitOp) done(b *book, c *commit) {
@@ -280,42 +232,25 @@ func (o *submitOp) done(b *book, c *commit) {
 		b.pledged -= o.bytes()
 		return
 	}
-	var inserted []*entry
+	now := b.clock.now()
 	for i := range o.plans {
 		in := &o.plans[i]
-		for _, o := range in.gone {
-			b.tellEnd(events.JobSuperseded, o.job, &verdict{}, c.now)
-			b.forget(o.job)
-			b.counts.ended[Superseded]++
-		}
+		in.oust(b, c)
 		if e := in.job; e != nil {
-			if o.batch {
-				inserted = append(inserted, e)
-			}
-			j := &o.subs[i].job
-			b.tellSubmitted(e, &j.Record, c.now)
-			b.keep(e, j)
+			p := o.subs[i]
+			b.tellSubmitted(e, &p.job.Record, c.now)
+			b.keep(e, p)
 			if e.place == arriving {
-				b.settleIn(e)
+				b.settleInAt(e, now)
 			}
 		}
-		if e := in.joined; e != nil {
-			b.tell(events.JobUpgraded, e, func(*events.Event) {})
-		}
-		if e := in.busy; e != nil {
-			if cl := e.claim; cl != nil {
-				c.after = append(c.after, func() { cl.stop(events.ReasonSuperseded) })
-			}
-		}
-		if e := in.ahead; e != nil {
-			b.overtake(e)
-		}
+		in.done(b, c)
 		if kind := o.results[i].Kind; kind != 0 {
 			b.counts.results[kind]++
 		}
 	}
 	if o.batch {
-		b.tellBatch(inserted, c.now)
+		b.tellBatch(o.plans, c.now)
 	}
 	if o.reply != nil {
 		o.reply <- nil
@@ -344,31 +279,4 @@ func (o *submitOp) takeBack(b *book) {
 	}
 	o.planned, o.plans = false, nil
 	clear(o.results)
-}
-
-// undo takes back what was decided.
-func (in *insertion) undo(b *book) {
-	if e := in.busy; e != nil {
-		e.more.verdict, e.more.by = 0, 0
-	}
-	if e := in.joined; e != nil && e.place != gone && e.priority == in.now { // else it has got a higher one since
-		b.prioritise(e, in.was)
-	}
-	if e := in.job; e != nil {
-		b.forget(e)
-		if in.ahead != nil && in.ahead.place != gone {
-			in.ahead.extend().follower = in.old
-			if in.old != nil {
-				in.old.extend().ahead = in.ahead
-			}
-		}
-	}
-	for _, o := range in.gone {
-		if o.from == arriving {
-			b.move(o.job, arriving, o.when)
-		} else {
-			o.job.when = o.when
-			b.settleIn(o.job)
-		}
-	}
 }

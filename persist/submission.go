@@ -100,24 +100,30 @@ type prepared struct {
 	job        Job // without its ID
 	duplicates Duplicates
 	delayed    bool // its RunAt is a delay, and no time of day
+	shares     bool // memory with others
+}
+
+// lasting returns its job, so that it keeps no other.
+func (p *prepared) lasting() *Job {
+	if !p.shares {
+		return &p.job
+	}
+	j := p.job
+	j.Payload = slices.Clone(j.Payload)
+	return &j
 }
 
 // prepare makes a record of a submission, without the ID.
-func (s *Submission) prepare(p *prepared, k *kind, set *settings, maxPayload int, now time.Time) error {
+func (s *Submission) prepare(p *prepared, w *scribe, k *kind, set *settings, maxPayload int, now time.Time) error {
 	if err := set.err(); err != nil {
 		return err
 	}
 	if set.at.Sub(now) > MaxWait {
 		return &policy.FieldError{Field: "RunAt", Value: set.at, Reason: "is later than MaxWait from now"}
 	}
-	payload, _ := s.value.([]byte)
-	if s.def == nil {
-		payload = slices.Clone(payload) // it may be stored after the caller has gone on
-	} else {
-		var err error
-		if payload, err = encode(set.codec, s.value); err != nil {
-			return &PayloadError{Err: err}
-		}
+	payload, err := w.payload(s, set.codec)
+	if err != nil {
+		return &PayloadError{Err: err}
 	}
 	if len(payload) > maxPayload {
 		return &PayloadError{Size: len(payload), Limit: maxPayload}
@@ -132,7 +138,6 @@ func (s *Submission) prepare(p *prepared, k *kind, set *settings, maxPayload int
 		r.RunAt, p.delayed = now.Add(set.delay), true
 	}
 	if s.groupOf != nil && set.from[setGroup] < ofBatch {
-		var err error
 		if r.Group, err = call("GroupedBy", s.groupOf); err != nil {
 			return err
 		}

@@ -131,16 +131,23 @@ func (q *Queue) prepare(subs []Submission, opts []Option) (all []*prepared, rela
 		return nil, false, err
 	}
 	all = make([]*prepared, len(subs))
+	batch := len(subs) > 1
+	w := scribe{batch: batch, left: len(subs)}
+	var room []prepared
 	relaxed = true
 	for i := range subs {
-		p := &prepared{} // by itself: one that is kept shall not keep others
+		if len(room) == 0 {
+			room = make([]prepared, min(len(subs)-i, sharedRoom))
+		}
+		p := &room[0]
+		p.shares, room = batch, room[1:]
 		base := &layered[of[i]]
 		set := &base.set
 		if len(subs[i].opts) > 0 {
 			own := base.set.with(ofCall, subs[i].opts)
 			set = &own
 		}
-		if err := subs[i].prepare(p, base.kind, set, q.cfg.MaxPayload, now); err != nil {
+		if err := subs[i].prepare(p, &w, base.kind, set, q.cfg.MaxPayload, now); err != nil {
 			return nil, false, &SubmissionError{Index: i, Type: base.kind.name, Err: err}
 		}
 		all[i] = p
@@ -307,7 +314,7 @@ func (q *Queue) acceptAtOnce(o *submitOp) bool {
 	if len(o.steps) > 0 {
 		for i := range o.plans {
 			if e := o.plans[i].job; e != nil {
-				b.keepUnstored(e, &o.subs[i].job)
+				b.keepUnstored(e, o.subs[i])
 			}
 		}
 		b.pledged += o.bytes()

@@ -80,19 +80,28 @@ func (b *book) tellUnknown(k *kind) {
 }
 
 // tellBatch tells of the new jobs of a batch, if there are any.
-func (b *book) tellBatch(jobs []*entry, now time.Time) {
-	if len(jobs) == 0 {
+func (b *book) tellBatch(plans []insertion, now time.Time) {
+	if !b.watch.Wants(events.BatchSubmitted) {
 		return
 	}
-	k := jobs[0].kind
-	for _, e := range jobs {
-		if e.kind != k {
+	n := 0
+	var k *kind // that of all of them, or nil
+	for i := range plans {
+		e := plans[i].job
+		if e == nil {
+			continue
+		}
+		if n++; n == 1 {
+			k = e.kind
+		} else if e.kind != k {
 			k = nil
-			break
 		}
 	}
+	if n == 0 {
+		return
+	}
 	b.publish(events.BatchSubmitted, func(x *events.Event) {
-		x.At, x.Count = now, uint64(len(jobs))
+		x.At, x.Count = now, uint64(n)
 		if k != nil {
 			x.Job = &events.Job{Type: k.name, Domain: k.domain.name}
 		}

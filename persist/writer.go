@@ -252,6 +252,7 @@ func (w *writer) plan(c *commit, ops []op) {
 		switch {
 		case len(c.later) > later:
 		case w.round.lack.bars(b, c.steps[steps:]):
+			clear(c.steps[steps:])
 			c.steps, c.bytes, c.first = c.steps[:steps], bytes, first
 			if o.undone(b, w.round.lack.err) {
 				w.kept = append(w.kept, o)
