@@ -36,7 +36,7 @@ const remarks = `## Where the time goes
 - **Submissions that nobody awaits** before all are made wait for their key, ten at a time, and with them tens of thousands of records that were just written: they are
   fetched again when their turn comes. Those by ` + "`Start`" + ` run at once, and are gone before the next.
 - **A hand-over** is done by the owner that ends, from the bottom of its stack, and the next one takes over its goroutine.
-- **Draining** costs each job a child, a JSON document, and in the file one put, two removals of what is too old, and its share of a commit. To decode the document is a
+- **Draining** costs each job a child, a JSON document, and in the file one put, the removal of one that is too old, and its share of a commit. To decode the document is a
   seventh of that; for a type that is not plain, and so is left to ` + "`encoding/json`" + `, it would be a third.
 - **A batch** is prepared by its caller, who encodes and hashes each payload, and then planned and put by the writer: one after the other, as one
   caller has it. To encode, hash, index and seal the jobs takes about as long as bbolt takes to store them, also by hand and with nothing else done, as the line

@@ -138,41 +138,37 @@ func (a *ahead) drop(id persist.ID) {
 func (s *Store) following(tx *bbolt.Tx, id persist.ID) (found []*persist.Job, err error) {
 	defer caught(s.path, &err) // faults are panics in a view
 	var key idKey
-	js, ss := tx.Bucket(bucketNames[jobs]).Cursor(), tx.Bucket(bucketNames[states]).Cursor()
-	k, v := js.Seek(key.set(id + 1))
-	sk, _ := ss.Seek(key[:])
+	js, ss := reader{c: tx.Bucket(bucketNames[jobs]).Cursor()}, tx.Bucket(bucketNames[states]).Cursor()
+	next, record, err := js.seek(id + 1)
+	sk, _ := ss.Seek(key.set(next))
 	room := aheadBytes
 	for range aheadMost {
-		if k == nil {
+		if err != nil || next == 0 {
 			break
 		}
-		for sk != nil && bytes.Compare(sk, k) < 0 {
+		for key.set(next); sk != nil && bytes.Compare(sk, key[:]) < 0; {
 			sk, _ = ss.Next()
 		}
-		if !bytes.Equal(sk, k) {
-			if room -= len(v); room < 0 {
+		if !bytes.Equal(sk, key[:]) {
+			if room -= len(record); room < 0 {
 				break
 			}
-			j, err := s.submitted(k, v)
+			j, err := s.submitted(next, key[:], record)
 			if j == nil {
 				return found, err
 			}
 			found = append(found, j)
 		}
-		k, v = js.Next()
+		next, record, err = js.next()
 	}
-	return found, nil
+	return found, err
 }
 
 // submitted returns a job as it was submitted, or nil if its payload lies apart.
-func (s *Store) submitted(k, v []byte) (*persist.Job, error) {
-	id, err := readID(k)
-	if err != nil {
-		return nil, err
-	}
+func (s *Store) submitted(id persist.ID, key, record []byte) (*persist.Job, error) {
 	j := &persist.Job{}
 	j.ID = id
-	here, apart, err := s.readJob(k, v, nil, false, nil, j)
+	here, apart, err := s.readJob(key, record, nil, false, nil, j)
 	if err != nil || apart != nil {
 		return nil, err
 	}

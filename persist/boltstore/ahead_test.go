@@ -1,7 +1,6 @@
 package boltstore
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -369,15 +368,7 @@ func TestWhatIsDamagedConcernsWhoAsksForIt(t *testing.T) {
 	})
 	t.Run("a value", func(t *testing.T) {
 		s := filled(t, 10)
-		err := s.db.Update(func(tx *bbolt.Tx) error {
-			b, key := tx.Bucket(bucketNames[jobs]), (&idKey{}).set(4)
-			v := bytes.Clone(b.Get(key))
-			v[1] ^= 1
-			return b.Put(key, v)
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		spoil(t, s, 4, func(_, record []byte) { record[1] ^= 1 })
 		if job(t, s, 1); s.ahead.size() != 2 {
 			t.Errorf("%d were read ahead", s.ahead.size())
 		}
@@ -399,7 +390,13 @@ func secondLeaf(t *testing.T, s *Store) (first persist.ID, at int64) {
 		t.Fatal(err, root[:pageHeader])
 	}
 	branch := root[pageHeader+element:]
-	first, err = readID(branch[ne.Uint32(branch):][:len(idKey{})])
+	key := branch[ne.Uint32(branch):][:len(idKey{})]
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(bucketNames[jobs]).Cursor()
+		sheet, _, err := openSheet(c.Seek(key))
+		first = sheet.next
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

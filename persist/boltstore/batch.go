@@ -34,9 +34,16 @@ type batch struct {
 	id   idKey
 	end  persist.End
 	gone []end // that are forgotten
+
+	// sheets holds the values of jobs, as buf does the others. The bucket lacks the sheet that grows, and
+	// still has the jobs that are forgotten, until fold brings it up to date.
+	sheets    []byte
+	sheetKey  idKey
+	growing   growing
+	forgotten []persist.ID
 }
 
-// maxBuf is how much memory is kept for the next commit, and maxGone for how many ends.
+// maxBuf is how much memory of each kind is kept for the next commit, and maxGone for how many ends.
 const (
 	maxBuf  = 4 << 20
 	maxGone = 4096
@@ -46,10 +53,18 @@ func (b *batch) reset(s *Store, tx *bbolt.Tx) {
 	if cap(b.buf) > maxBuf {
 		b.buf = nil
 	}
+	if cap(b.sheets) > maxBuf {
+		b.sheets = nil
+	}
 	if cap(b.gone) > maxGone {
 		b.gone = nil
 	}
-	*b = batch{s: s, tx: tx, tally: s.tally, buf: b.buf[:0], gone: b.gone[:0]}
+	if cap(b.forgotten) > maxGone {
+		b.forgotten = nil
+	}
+	places := b.growing.places[:0]
+	*b = batch{s: s, tx: tx, tally: s.tally, buf: b.buf[:0], gone: b.gone[:0], sheets: b.sheets[:0], forgotten: b.forgotten[:0]}
+	b.growing.places = places
 	b.tally.serial = s.serial
 }
 
@@ -66,12 +81,17 @@ func (b *batch) bucket(i bucket) *bbolt.Bucket {
 	return b.opened[i]
 }
 
-// seek finds a key by a cursor that is used again and again: bbolt makes one for each key else.
-func (b *batch) seek(in bucket, key []byte) (c *bbolt.Cursor, value []byte) {
+// cursor returns one that is used again and again: bbolt makes one for each key else.
+func (b *batch) cursor(in bucket) *bbolt.Cursor {
 	if b.cursors[in] == nil {
 		b.cursors[in] = b.bucket(in).Cursor()
 	}
-	c = b.cursors[in]
+	return b.cursors[in]
+}
+
+// seek finds a key.
+func (b *batch) seek(in bucket, key []byte) (c *bbolt.Cursor, value []byte) {
+	c = b.cursor(in)
 	if k, v := c.Seek(key); bytes.Equal(k, key) {
 		return c, v
 	}
@@ -135,16 +155,12 @@ func (b *batch) insert(r *persist.Record) error {
 	case r.Rules.Backoff.Custom != nil:
 		return fmt.Errorf("%w: a function cannot be stored", ErrInvalidStep)
 	}
-	key, start := b.id.set(r.ID), len(b.buf)
-	inline := b.s.opts.InlinePayload
-	b.buf = seal(appendRecord(b.buf, r, inline), start, jobs, key)
-	if err := b.put(jobs, key, start); err != nil {
+	if err := b.write(r); err != nil {
 		return err
 	}
-	b.added += int64(len(b.buf) - start)
-	if len(r.Payload) > inline {
+	if len(r.Payload) > b.s.opts.InlinePayload {
 		// The payload belongs to the store until the commit is over.
-		if err := b.bucket(blobs).Put(key, r.Payload); err != nil {
+		if err := b.bucket(blobs).Put(b.id.set(r.ID), r.Payload); err != nil {
 			return err
 		}
 		b.added += int64(len(r.Payload)) + pageRest
@@ -175,7 +191,8 @@ func (b *batch) find(id persist.ID) (g gist, there bool, err error) {
 	v := b.get(states, key)
 	if v == nil {
 		// As it was submitted, or pruned.
-		return g, b.get(jobs, key) != nil, nil
+		there, err = b.holds(id)
+		return g, there, err
 	}
 	b.stateless = false
 	v, err = unseal(states, key, v)
@@ -274,11 +291,15 @@ func (b *batch) forget(kind persist.Ending, e end) error {
 		b.tally.blobs--
 	}
 	b.tally.states--
-	return errors.Join(b.remove(states, key), b.remove(jobs, key))
+	b.forgotten = append(b.forgotten, e.id)
+	return b.remove(states, key)
 }
 
-// finish puts what is said of all.
+// finish puts what is still to be put, and what is said of all.
 func (b *batch) finish() error {
+	if err := b.fold(); err != nil {
+		return err
+	}
 	if b.scattered {
 		b.bucket(states).FillPercent = bbolt.DefaultFillPercent
 	}

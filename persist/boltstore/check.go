@@ -53,6 +53,9 @@ type checker struct {
 	ends   map[uint64]persist.ID // by their places
 	faults []error
 	seen   int
+	sheets reader // one after the other
+	single reader // of jobs that are looked for
+	key    idKey
 }
 
 func (c *checker) fault(in bucket, key []byte, err error) {
@@ -68,7 +71,8 @@ func (c *checker) all(tx *bbolt.Tx) error {
 			c.faults = append(c.faults, err)
 		}
 	}
-	c.each(jobs, c.job)
+	c.single.c = c.get(jobs).Cursor()
+	c.each(jobs, c.sheet)
 	c.each(states, c.state)
 	c.each(blobs, c.blob)
 
@@ -100,22 +104,33 @@ func (c *checker) each(in bucket, look func(k, v []byte) error) {
 	}
 }
 
-func (c *checker) job(k, v []byte) error {
-	id, err := readID(k)
-	if err != nil {
+// sheet looks at the records on one sheet.
+func (c *checker) sheet(k, v []byte) error {
+	if err := c.sheets.open(k, v); err != nil {
 		return err
 	}
-	if uint64(id) > c.get(jobs).Sequence() {
+	empty := true
+	for id, record := c.sheets.sheet.take(); id != 0; id, record = c.sheets.sheet.take() {
+		empty = false
+		if err := c.job(id, record); err != nil {
+			c.fault(jobs, c.key.set(id), err)
+		}
+	}
+	switch {
+	case empty:
+		return errors.New("has no job")
+	case uint64(c.sheets.last) > c.get(jobs).Sequence():
 		return errors.New("is higher than the last ID")
 	}
+	return nil
+}
+
+func (c *checker) job(id persist.ID, record []byte) error {
+	k := c.key.set(id)
 	if c.get(states).Get(k) == nil {
 		c.found.pending++
 	}
-	var r persist.Record
-	if v, err = unseal(jobs, k, v); err != nil {
-		return err
-	}
-	_, apart, err := readRecord(v, &r, nil)
+	apart, err := c.blobOf(k, record)
 	if err != nil || apart == nil {
 		return err
 	}
@@ -125,14 +140,24 @@ func (c *checker) job(k, v []byte) error {
 	return nil
 }
 
+// blobOf says what lies apart of a job.
+func (c *checker) blobOf(k, record []byte) (apart *blob, err error) {
+	if record, err = unseal(jobs, k, record); err != nil {
+		return nil, err
+	}
+	var r persist.Record
+	_, apart, err = readRecord(record, &r, nil)
+	return apart, err
+}
+
 func (c *checker) state(k, v []byte) error {
 	id, err := readID(k)
 	if err != nil {
 		return err
 	}
 	c.found.states++
-	if c.get(jobs).Get(k) == nil {
-		return errNoJob
+	if _, err := c.record(id); err != nil {
+		return err
 	}
 	if v, err = unseal(states, k, v); err != nil {
 		return err
@@ -159,17 +184,28 @@ func (c *checker) state(k, v []byte) error {
 
 func (c *checker) blob(k, _ []byte) error {
 	c.found.blobs++
-	v := c.get(jobs).Get(k)
-	if v == nil {
-		return errNoJob
-	}
-	v, err := unseal(jobs, k, v)
+	id, err := readID(k)
 	if err != nil {
 		return err
 	}
-	var r persist.Record
-	if _, apart, err := readRecord(v, &r, nil); err != nil || apart == nil {
+	record, err := c.record(id)
+	if err != nil {
+		return err
+	}
+	if apart, err := c.blobOf(k, record); err != nil || apart == nil {
 		return errors.New("its job has the payload itself")
 	}
 	return nil
+}
+
+// record returns the record of a job.
+func (c *checker) record(id persist.ID) ([]byte, error) {
+	record, err := c.single.find(id)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("where the job should be: %w", err)
+	case record == nil:
+		return nil, errNoJob
+	}
+	return record, nil
 }

@@ -224,7 +224,11 @@ func TestJobsThatHaveVanishedAreMissed(t *testing.T) {
 	s := open(t, path, Options{})
 	sample(t, s)
 	for _, vanish := range []func(tx *bbolt.Tx) error{
-		func(tx *bbolt.Tx) error { return tx.Bucket(bucketNames[jobs]).Delete((&idKey{}).set(20)) },
+		func(tx *bbolt.Tx) error {
+			c := tx.Bucket(bucketNames[jobs]).Cursor()
+			c.Seek((&idKey{}).set(20)) // the sheet that has it
+			return c.Delete()
+		},
 		func(tx *bbolt.Tx) error { return tx.Bucket(bucketNames[states]).Delete((&idKey{}).set(5)) },
 		func(tx *bbolt.Tx) error {
 			return tx.Bucket(bucketNames[jobs]).Put((&idKey{}).set(80), seal(nil, 0, jobs, (&idKey{}).set(80)))

@@ -42,13 +42,13 @@ func (s *Store) Job(ctx context.Context, id persist.ID) (j *persist.Job, err err
 // Payload implements persist.Store.
 func (s *Store) Payload(ctx context.Context, id persist.ID) (payload []byte, err error) {
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
-		var key idKey
-		v, err := find(tx, key.set(id), id)
+		v, err := s.record(tx, id)
 		if err != nil {
 			return err
 		}
+		var key idKey
 		var r persist.Record
-		v, err = unseal(jobs, key[:], v)
+		v, err = unseal(jobs, key.set(id), v)
 		if err != nil {
 			return s.damaged(jobs, key[:], err)
 		}
@@ -62,16 +62,21 @@ func (s *Store) Payload(ctx context.Context, id persist.ID) (payload []byte, err
 	return payload, err
 }
 
-// find returns the record of a job, or why there is none.
-func find(tx *bbolt.Tx, key []byte, id persist.ID) ([]byte, error) {
+// record returns the record of a job, with its checksum, or why there is none.
+func (s *Store) record(tx *bbolt.Tx, id persist.ID) ([]byte, error) {
 	b := tx.Bucket(bucketNames[jobs])
-	switch v := b.Get(key); {
-	case v != nil:
-		return v, nil
-	case id == 0 || uint64(id) > b.Sequence():
+	if id == 0 || uint64(id) > b.Sequence() {
 		return nil, persist.ErrNotFound
 	}
-	return nil, persist.ErrPruned
+	r := reader{c: b.Cursor()}
+	switch v, err := r.find(id); {
+	case err != nil:
+		return nil, s.damaged(jobs, r.key, err)
+	case v == nil:
+		return nil, persist.ErrPruned
+	default:
+		return v, nil
+	}
 }
 
 var errNoBlob = errors.New("the payload is missing, or is not that of the job")
@@ -90,12 +95,12 @@ func (s *Store) payload(tx *bbolt.Tx, key, here []byte, apart *blob) ([]byte, er
 
 // job returns a job with its payload; or without, if there are texts, as in a list.
 func (s *Store) job(tx *bbolt.Tx, id persist.ID, list texts) (*persist.Job, error) {
-	var key idKey
-	v, err := find(tx, key.set(id), id)
+	v, err := s.record(tx, id)
 	if err != nil {
 		return nil, err
 	}
-	state := tx.Bucket(bucketNames[states]).Get(key[:])
+	var key idKey
+	state := tx.Bucket(bucketNames[states]).Get(key.set(id))
 	has := state != nil
 	if has {
 		if state, err = unseal(states, key[:], state); err != nil {
@@ -189,8 +194,11 @@ var errOutdated = errors.New("something was committed meanwhile")
 func (w *search) take(tx *bbolt.Tx, e end) error {
 	var key idKey
 	if w.q.Type != "" {
-		v, err := unseal(jobs, key.set(e.id), tx.Bucket(bucketNames[jobs]).Get(key[:]))
+		v, err := w.s.record(tx, e.id)
 		if err != nil {
+			return w.missing(e.id, err)
+		}
+		if v, err = unseal(jobs, key.set(e.id), v); err != nil {
 			return w.s.damaged(jobs, key[:], err)
 		}
 		name, err := typeOf(v)
@@ -203,13 +211,20 @@ func (w *search) take(tx *bbolt.Tx, e end) error {
 	}
 	j, err := w.s.job(tx, e.id, w.known)
 	switch {
-	case errors.Is(err, persist.ErrPruned), errors.Is(err, persist.ErrNotFound):
-		return w.s.damaged(states, key.set(e.id), errNoJob)
 	case err != nil:
-		return err
+		return w.missing(e.id, err)
 	case j.End == nil || j.End.Seq != e.seq:
 		return w.s.damaged(states, key.set(e.id), errNoEnd)
 	}
 	w.found = append(w.found, j)
 	return nil
+}
+
+// missing says what it means that a job which has ended cannot be read.
+func (w *search) missing(id persist.ID, err error) error {
+	if errors.Is(err, persist.ErrPruned) || errors.Is(err, persist.ErrNotFound) {
+		var key idKey
+		return w.s.damaged(states, key.set(id), errNoJob)
+	}
+	return err
 }

@@ -267,7 +267,10 @@ func TestANewerFileIsRefusedAndLeft(t *testing.T) {
 
 func TestMigrationsLeadFromEachFormatToTheNext(t *testing.T) {
 	path := newPath(t)
-	s := open(t, path, Options{})
+	s, err := ladder{}.open(ctx, path, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	sample(t, s)
 	want := mustRead(t, s)
 	s.Close()
@@ -296,7 +299,7 @@ func TestMigrationsLeadFromEachFormatToTheNext(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken = false
-	s, err := l.open(ctx, path, Options{})
+	s, err = l.open(ctx, path, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,32 +339,59 @@ func TestTheFormatIsThatOfTheMigrations(t *testing.T) {
 
 var update = flag.Bool("update", false, "write the golden file of the present format")
 
-// A file of each format that there ever was is opened with all of its jobs.
+// goldens make what is in the golden file of each format, by its number.
+var goldens = map[int]func(testing.TB, *Store){
+	1: sample,
+	2: func(t testing.TB, s *Store) { sample(t, s); sheets(t, s) },
+}
+
+// A file of each format that there ever was is opened with all of its jobs, and used.
 func TestGoldenFiles(t *testing.T) {
 	name := func(f int) string { return filepath.Join("testdata", fmt.Sprintf("format-%d.db", f)) }
 	if *update {
 		s := open(t, newPath(t), Options{})
-		sample(t, s)
-		if err := s.BackupFile(ctx, name(format)); err != nil {
+		goldens[format](t, s)
+		if err := errors.Join(s.compact(ctx), s.BackupFile(ctx, name(format))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	fresh := open(t, newPath(t), Options{})
-	sample(t, fresh)
-	want := mustRead(t, fresh)
 	for f := 1; f <= format; f++ {
-		golden, err := os.ReadFile(name(f))
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := newPath(t)
-		if err := os.WriteFile(path, golden, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		s := open(t, path, Options{CheckOnOpen: true})
-		if got := mustRead(t, s); !reflect.DeepEqual(got, want) {
-			t.Errorf("format %d: got %+v, want %+v", f, got, want)
-		}
-		check(t, s)
+		t.Run(fmt.Sprint(f), func(t *testing.T) {
+			fresh := open(t, newPath(t), Options{})
+			goldens[f](t, fresh)
+			golden, err := os.ReadFile(name(f))
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := newPath(t)
+			if err := os.WriteFile(path, golden, 0o600); err != nil {
+				t.Fatal(err)
+			}
+
+			// Versions before keep off.
+			for older := range f - 1 {
+				var newer *persist.FormatError
+				if _, err := migrations[:older].open(ctx, path, Options{}); !errors.As(err, &newer) || newer.Format != uint64(f) {
+					t.Errorf("a version that knows format %d: %v", older+1, err)
+				}
+			}
+
+			s := open(t, path, Options{CheckOnOpen: true})
+			if got, want := mustRead(t, s), mustRead(t, fresh); !reflect.DeepEqual(got, want) {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+			if found, err := formatOf(s.db, path); found != format || err != nil {
+				t.Errorf("now it has format %d, %v", found, err)
+			}
+			// What is done to it is as if it had been made now.
+			for _, s := range []*Store{s, fresh} {
+				commit(t, s, insert(1000, 10), insert(1001, 20), resolve(1001, persist.Failed), resolve(10, persist.Failed),
+					resolve(61, persist.Failed), prune(persist.Failed, 5), insert(1002, 10))
+				check(t, s)
+			}
+			if got, want := mustRead(t, s), mustRead(t, fresh); !reflect.DeepEqual(got.All, want.All) {
+				t.Errorf("got %+v, want %+v", got.All, want.All)
+			}
+		})
 	}
 }

@@ -66,7 +66,8 @@ func isClean(tx *bbolt.Tx) bool { return tx.Bucket(bucketNames[meta]).Get(openKe
 type recovery struct {
 	s       *Store
 	known   texts
-	from    idKey // of the next job to look at
+	from    persist.ID // of the next job to look at
+	key     idKey
 	slab    []persist.Job
 	found   []*persist.Job
 	pending uint64
@@ -76,16 +77,16 @@ type recovery struct {
 // slice appends the jobs to found that have not ended, of the next few. Done says that
 // there are no more.
 func (w *recovery) slice(tx *bbolt.Tx) (done bool, err error) {
-	js, ss := tx.Bucket(bucketNames[jobs]).Cursor(), tx.Bucket(bucketNames[states]).Cursor()
-	k, v := js.Seek(w.from[:])
-	sk, sv := ss.Seek(w.from[:])
-	for n := 0; k != nil; n++ {
+	js, ss := reader{c: tx.Bucket(bucketNames[jobs]).Cursor()}, tx.Bucket(bucketNames[states]).Cursor()
+	id, record, err := js.seek(w.from)
+	sk, sv := ss.Seek(w.key.set(w.from))
+	for n := 0; err == nil && id != 0; n++ {
 		if n == slice {
-			copy(w.from[:], k)
+			w.from = id
 			return false, nil
 		}
 		var state []byte
-		switch bytes.Compare(k, sk) {
+		switch bytes.Compare(w.key.set(id), sk) {
 		case 0:
 			state = sv
 			sk, sv = ss.Next()
@@ -94,12 +95,15 @@ func (w *recovery) slice(tx *bbolt.Tx) (done bool, err error) {
 				return true, w.s.damaged(states, sk, errNoJob)
 			}
 		}
-		if err := w.job(k, v, state); err != nil {
+		if err := w.job(id, w.key[:], record, state); err != nil {
 			return true, err
 		}
-		k, v = js.Next()
+		id, record, err = js.next()
 	}
-	if sk != nil {
+	switch {
+	case err != nil:
+		return true, w.s.damaged(jobs, js.key, err)
+	case sk != nil:
 		return true, w.s.damaged(states, sk, errNoJob)
 	}
 	return true, nil
@@ -108,11 +112,7 @@ func (w *recovery) slice(tx *bbolt.Tx) (done bool, err error) {
 var errNoJob = errors.New("there is no such job")
 
 // job appends a job, unless it has ended. State is nil if it is as it was submitted.
-func (w *recovery) job(k, v, state []byte) error {
-	id, err := readID(k)
-	if err != nil {
-		return w.s.damaged(jobs, k, err)
-	}
+func (w *recovery) job(id persist.ID, k, record, state []byte) (err error) {
 	if state != nil {
 		w.states++
 		if state, err = unseal(states, k, state); err != nil {
@@ -134,18 +134,19 @@ func (w *recovery) job(k, v, state []byte) error {
 	j := &w.slab[0]
 	w.slab = w.slab[1:]
 	j.ID = id
-	if _, _, err = w.s.readJob(k, v, state, state != nil, w.known, j); err != nil {
+	if _, _, err = w.s.readJob(k, record, state, state != nil, w.known, j); err != nil {
 		return err
 	}
 	w.found = append(w.found, j)
 	return nil
 }
 
-// readJob reads a job, of which only the ID is known. State is unsealed, if there is one.
-func (s *Store) readJob(k, v, state []byte, hasState bool, known texts, j *persist.Job) (payload []byte, apart *blob, err error) {
-	v, err = unseal(jobs, k, v)
+// readJob reads a job, of which only the ID is known, and k is its key. State is unsealed, if there is
+// one.
+func (s *Store) readJob(k, record, state []byte, hasState bool, known texts, j *persist.Job) (payload []byte, apart *blob, err error) {
+	record, err = unseal(jobs, k, record)
 	if err == nil {
-		payload, apart, err = readRecord(v, &j.Record, known)
+		payload, apart, err = readRecord(record, &j.Record, known)
 	}
 	if err != nil {
 		return nil, nil, s.damaged(jobs, k, err)
