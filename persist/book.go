@@ -40,16 +40,16 @@ type book struct {
 	phase    runPhase
 	next     ID
 	jobs     register.Of[ID, *entry]
-	keys     map[Digest]*entry // who holds the key
-	open     pile[*domain]     // those that have lanes, and a place for them
-	agenda   heap              // by entry.due
-	active   []*claim          // that run, in no order
-	running  int               // places taken
-	owing    int               // attempts that have ended without that being durable
-	revivals uint64            // jobs that were revived
-	kept     int64             // about how much memory the jobs take that are kept
-	unstored int               // how many were accepted and are not stored yet
-	pledged  int               // bytes of the payloads that were submitted so
+	keys     map[Digest]ID // who holds the key: of this nothing is to be looked through by collections
+	open     pile[*domain] // those that have lanes, and a place for them
+	agenda   heap          // by entry.due
+	active   []*claim      // that run, in no order
+	running  int           // places taken
+	owing    int           // attempts that have ended without that being durable
+	revivals uint64        // jobs that were revived
+	kept     int64         // about how much memory the jobs take that are kept
+	unstored int           // how many were accepted and are not stored yet
+	pledged  int           // bytes of the payloads that were submitted so
 
 	// After a crash claims are durable until survivors have finished, and those that ran are
 	// run alone.
@@ -91,7 +91,7 @@ func newBook() *book {
 func (b *book) reset() {
 	b.run++
 	b.clock = newClock()
-	b.jobs, b.keys = register.Of[ID, *entry]{}, map[Digest]*entry{}
+	b.jobs, b.keys = register.Of[ID, *entry]{}, map[Digest]ID{}
 	b.active = nil
 	b.open = pile[*domain]{
 		before: func(a, o *domain) bool { return a.lanes.members[0].before(o.lanes.members[0]) },
@@ -186,18 +186,17 @@ func (b *book) fill(e *entry, j *Record, s *State, k *kind) {
 		when: b.clock.at(s.RunAt), fence: uint32(s.Fence), attempts: clip(s.Attempts), failures: clip(s.Failures), priority: s.Priority,
 		absolute: !s.RunAt.IsZero(),
 	}
-	x := more{
-		rules: j.Rules, ttl: j.TTL, ttlFrom: j.TTLFrom, expires: b.clock.at(s.Expires), pause: s.Pause, last: s.Last,
-		verdict: s.Verdict, crashes: s.Crashes, parked: s.Parked, putOff: s.PutOff, by: s.By,
-	}
-	if x.isSaid() {
-		e.more = new(more)
-		*e.more = x
+	if hasMore(j, s) {
+		e.more = &more{
+			rules: j.Rules, ttl: j.TTL, ttlFrom: j.TTLFrom, expires: b.clock.at(s.Expires), pause: s.Pause, last: s.Last,
+			verdict: s.Verdict, crashes: s.Crashes, parked: s.Parked, putOff: s.PutOff, by: s.By,
+		}
 	}
 }
 
-func (x *more) isSaid() bool {
-	return !x.rules.isZero() || x.ttl != 0 || x.expires != 0 || x.pause != 0 || x.last != nil || x.verdict != 0 || x.crashes != 0 || x.parked != ""
+func hasMore(j *Record, s *State) bool {
+	return j.TTL != 0 || !s.Expires.IsZero() || s.Pause != 0 || s.Last != nil || s.Verdict != 0 || s.Crashes != 0 || s.Parked != "" ||
+		!j.Rules.isZero()
 }
 
 func (r *Rules) isZero() bool {
@@ -211,8 +210,8 @@ func clip(n int) uint32 { return uint32(min(uint64(max(n, 0)), math.MaxUint32)) 
 func (b *book) register(e *entry) (holder *entry) {
 	b.jobs.Add(e.id, e)
 	if !e.digest.IsZero() {
-		if holder = b.keys[e.digest]; holder == nil {
-			b.keys[e.digest] = e
+		if holder = b.holding(e.digest); holder == nil {
+			b.keys[e.digest] = e.id
 		}
 	}
 	if e.group != nil {
@@ -232,6 +231,14 @@ func (b *book) find(id ID) *entry {
 	return nil
 }
 
+// holding returns who holds a key, or nil.
+func (b *book) holding(d Digest) *entry {
+	if id := b.keys[d]; id != 0 {
+		return b.find(id)
+	}
+	return nil
+}
+
 // forget undoes register. Who waits for the job's key has it now.
 func (b *book) forget(e *entry) {
 	b.move(e, leaving, 0)
@@ -247,9 +254,9 @@ func (b *book) forget(e *entry) {
 			f.more.ahead = x.ahead
 		}
 	}
-	if !e.digest.IsZero() && b.keys[e.digest] == e {
+	if !e.digest.IsZero() && b.keys[e.digest] == e.id {
 		if f := e.follower(); f != nil {
-			b.keys[e.digest] = f
+			b.keys[e.digest] = f.id
 		} else {
 			delete(b.keys, e.digest)
 		}

@@ -58,7 +58,7 @@ func shelf(t *testing.T) (b *book, absolute, pausing, behind *entry) {
 		r := &Record{ID: id, Type: "k", RunAt: runAt, Digest: Digest{digest}}
 		s := r.InitialState()
 		e := b.newEntry(r, &s, k)
-		ahead := b.keys[e.digest]
+		ahead := b.holding(e.digest)
 		b.register(e)
 		if ahead != nil {
 			follow(e, ahead)

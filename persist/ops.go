@@ -112,7 +112,7 @@ func (o *submitOp) plan(b *book, c *commit) {
 	o.plans = make([]insertion, len(o.subs))
 	for i, p := range o.subs { // all have other keys, and in a short loop one need not wait for another's memory
 		if p != nil && !p.job.Digest.IsZero() {
-			o.plans[i].holds = b.keys[p.job.Digest]
+			o.plans[i].holds = b.holding(p.job.Digest)
 		}
 	}
 	for i, p := range o.subs {

@@ -303,8 +303,8 @@ func (o *reviveOp) plan(b *book, c *commit) {
 	case b.revivals != o.seen:
 		o.err = errOutdated
 		return
-	case !r.Digest.IsZero() && b.keys[r.Digest] != nil:
-		o.err = &KeyError{Holder: b.keys[r.Digest].id}
+	case !r.Digest.IsZero() && b.keys[r.Digest] != 0:
+		o.err = &KeyError{Holder: b.keys[r.Digest]}
 		return
 	}
 	s := State{Fence: o.job.Fence, Attempts: o.job.Attempts, Priority: o.job.State.Priority, Last: o.job.Last}

@@ -8,18 +8,29 @@ import (
 // scribe writes the payloads of what is submitted together. To find memory for each of many takes about as long as to
 // encode them, so the small ones of a batch share some. What of them is to last, is copied.
 type scribe struct {
-	batch bool
-	left  int    // how many are still to come, this one included
-	room  []byte // for the next ones of a batch
-	text  bytes.Buffer
-	json  *json.Encoder // to text
+	batch  bool
+	left   int    // how many are still to come, this one included
+	room   []byte // for the next ones of a batch
+	chunks [][]byte
+	used   int // how many of the chunks, the last of which has the room
+	text   bytes.Buffer
+	json   *json.Encoder // to text
 }
 
-// Payloads of a batch that are as large as this have memory of their own, others share so much.
+// Payloads of a batch that are as large as ownMemory have memory of their own, others share as much as a chunk.
 const (
-	ownMemory    = 4 << 10
-	sharedMemory = 32 << 10
+	ownMemory = 4 << 10
+	chunk     = 32 << 10
+	maxChunks = 16 // that are kept for another batch
 )
+
+// clear says that nobody needs the payloads any more.
+func (w *scribe) clear() {
+	w.room, w.used = nil, 0
+	if w.text.Cap() > chunk {
+		w.text = bytes.Buffer{}
+	}
+}
 
 // payload returns what a submission carries, as bytes that nobody else changes.
 func (w *scribe) payload(s *Submission, c Codec) (payload []byte, err error) {
@@ -61,8 +72,12 @@ func (w *scribe) copy(data []byte) []byte {
 	if !w.batch || len(data) == 0 || len(data) >= ownMemory {
 		return bytes.Clone(data)
 	}
-	if len(w.room) < len(data) {
-		w.room = make([]byte, min(sharedMemory, w.left*len(data)))
+	for len(w.room) < len(data) {
+		if w.used == len(w.chunks) {
+			w.chunks = append(w.chunks, make([]byte, min(chunk, w.left*len(data))))
+		}
+		w.room = w.chunks[w.used]
+		w.used++
 	}
 	n := copy(w.room, data)
 	data, w.room = w.room[:n:n], w.room[n:]

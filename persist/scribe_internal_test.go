@@ -98,7 +98,7 @@ func TestWhatIsKeptOfABatchHasMemoryOfItsOwn(t *testing.T) {
 		for i := range subs {
 			subs[i] = Raw("raw", []byte("payload"))
 		}
-		all, _, err := q.prepare(subs, nil)
+		all, _, err := q.prepare(takeTray(n), subs, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

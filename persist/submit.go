@@ -3,7 +3,6 @@ package persist
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -45,21 +44,26 @@ func (q *Queue) submit(ctx context.Context, subs []Submission, opts []Option, ba
 	if err := q.awaitService(ctx); err != nil {
 		return nil, fmt.Errorf("submit: %w", err)
 	}
-	all, relaxed, err := q.prepare(subs, opts)
+	t := takeTray(len(subs))
+	all, relaxed, err := q.prepare(t, subs, opts)
 	if err != nil {
+		t.putBack()
 		return nil, err
 	}
 	results := make([]Result, len(subs))
-	last := yield(all)
+	last := t.yield(all)
 	defer func() { q.answerFor(last, results) }()
 	for from := 0; from < len(all); from += MaxBatch {
 		to := min(from+MaxBatch, len(all))
 		// The op has results of its own: the writer may still be at it when nobody waits.
 		o := &submitOp{subs: all[from:to], results: make([]Result, to-from), relaxed: relaxed, batch: batch, reply: make(chan error, 1)}
 		if err := q.hand(ctx, o); err != nil {
-			return results, fmt.Errorf("submit: %w", err)
+			return results, fmt.Errorf("submit: %w", err) // and what is on the tray
 		}
 		copy(results[from:], o.results)
+	}
+	if !relaxed {
+		t.putBack()
 	}
 	return results, nil
 }
@@ -68,31 +72,6 @@ func (q *Queue) submit(ctx context.Context, subs []Submission, opts []Option, ba
 type outranked struct {
 	by  int // the place of the last one of its key
 	how Duplicates
-}
-
-// yield takes out those of which a later one has the key, and says by their places which one that
-// is.
-func yield(all []*prepared) (last map[int]outranked) {
-	if len(all) < 2 {
-		return nil
-	}
-	seen := make(map[Digest]int, len(all))
-	for i := len(all) - 1; i >= 0; i-- {
-		d := all[i].job.Digest
-		if d.IsZero() {
-			continue
-		}
-		j, twice := seen[d]
-		if !twice {
-			seen[d] = i
-			continue
-		}
-		if last == nil {
-			last = map[int]outranked{}
-		}
-		all[i], last[i] = nil, outranked{by: j, how: all[i].duplicates}
-	}
-	return last
 }
 
 // answerFor makes the results of those that had to yield of those of the last ones.
@@ -121,89 +100,6 @@ func (o *outranked) result(last Result) Result {
 		return last
 	}
 	return Result{Kind: Duplicate, ID: last.Other}
-}
-
-// prepare makes records of submissions. They are relaxed if all of them are.
-func (q *Queue) prepare(subs []Submission, opts []Option) (all []*prepared, relaxed bool, err error) {
-	now := time.Now()
-	layered, of, err := q.layered(subs, opts)
-	if err != nil {
-		return nil, false, err
-	}
-	all = make([]*prepared, len(subs))
-	batch := len(subs) > 1
-	w := scribe{batch: batch, left: len(subs)}
-	var room []prepared
-	relaxed = true
-	for i := range subs {
-		if len(room) == 0 {
-			room = make([]prepared, min(len(subs)-i, sharedRoom))
-		}
-		p := &room[0]
-		p.shares, room = batch, room[1:]
-		base := &layered[of[i]]
-		set := &base.set
-		if len(subs[i].opts) > 0 {
-			own := base.set.with(ofCall, subs[i].opts)
-			set = &own
-		}
-		if err := subs[i].prepare(p, &w, base.kind, set, q.cfg.MaxPayload, now); err != nil {
-			return nil, false, &SubmissionError{Index: i, Type: base.kind.name, Err: err}
-		}
-		all[i] = p
-		relaxed = relaxed && set.durability == Relaxed
-	}
-	return all, relaxed, nil
-}
-
-// typed is a type with the settings that a batch has of it.
-type typed struct {
-	kind *kind
-	set  settings
-}
-
-// layered returns the types of submissions, and which of them each is of: most are of the one
-// before.
-func (q *Queue) layered(subs []Submission, opts []Option) (list []typed, of []int, err error) {
-	of = make([]int, len(subs))
-	q.book.mu.Lock()
-	defer q.book.mu.Unlock()
-	for i := range subs {
-		k, err := q.book.kindOf(&subs[i])
-		if err != nil {
-			return nil, nil, &SubmissionError{Index: i, Type: subs[i].typeName(), Err: err}
-		}
-		at := slices.IndexFunc(list, func(t typed) bool { return t.kind == k || t.kind.name == k.name })
-		if at < 0 {
-			at = len(list)
-			list = append(list, typed{k, k.set})
-		}
-		of[i] = at
-	}
-	if len(opts) > 0 {
-		for i := range list {
-			list[i].set = list[i].set.with(ofBatch, opts)
-		}
-	}
-	return list, of, nil
-}
-
-func (s *Submission) typeName() string {
-	if s.def != nil {
-		return s.def.fullName()
-	}
-	return s.raw
-}
-
-// kindOf returns the type of a submission.
-func (b *book) kindOf(s *Submission) (*kind, error) {
-	if s.def != nil {
-		return b.define(s.def)
-	}
-	if err := checkFullName("Type", s.raw); err != nil {
-		return nil, err
-	}
-	return b.seen(s.raw), nil
 }
 
 // hand gives submissions to the writer, and returns when they are stored.
@@ -301,7 +197,7 @@ func (q *Queue) acceptAtOnce(o *submitOp) bool {
 			continue
 		}
 		// An end is not told before it is stored.
-		if e := b.keys[p.job.Digest]; e != nil && (p.duplicates == Supersede || !b.quiet(e) || !b.quiet(e.follower())) {
+		if e := b.holding(p.job.Digest); e != nil && (p.duplicates == Supersede || !b.quiet(e) || !b.quiet(e.follower())) {
 			return false
 		}
 	}

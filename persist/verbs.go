@@ -186,13 +186,13 @@ func (q *Queue) Lookup(ctx context.Context, s Submission) (id ID, ok bool, err e
 	if _, err := q.reader(ctx); err != nil {
 		return 0, false, fmt.Errorf("look up: %w", err)
 	}
-	all, _, err := q.prepare([]Submission{s}, nil)
+	all, _, err := q.prepare(takeTray(1), []Submission{s}, nil)
 	if err != nil {
 		return 0, false, err
 	}
 	q.book.mu.Lock()
 	defer q.book.mu.Unlock()
-	e := q.book.keys[all[0].job.Digest]
+	e := q.book.holding(all[0].job.Digest)
 	if e == nil || e.place == arriving {
 		return 0, false, nil
 	}

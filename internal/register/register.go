@@ -13,6 +13,10 @@ type Of[ID ~uint64, T any] struct {
 	pages map[ID]*page[T]
 	n     int
 	spare *page[T] // an empty one
+
+	// The page on which the last one was put, for so is the next in most cases.
+	open   *page[T]
+	opened ID
 }
 
 // pageSize is how many numbers are on a page: few enough that a value may have one for itself,
@@ -37,21 +41,32 @@ func (r *Of[ID, T]) Find(id ID) *T {
 
 // Add takes in a value under a number that nobody has, and returns where it stands.
 func (r *Of[ID, T]) Add(id ID, value T) *T {
-	p := r.pages[id/pageSize]
-	if p == nil {
-		if p, r.spare = r.spare, nil; p == nil {
-			p = &page[T]{}
-		}
-		if r.pages == nil {
-			r.pages = map[ID]*page[T]{}
-		}
-		r.pages[id/pageSize] = p
+	p := r.open
+	if p == nil || r.opened != id/pageSize {
+		p = r.turn(id / pageSize)
+		r.open, r.opened = p, id/pageSize
 	}
 	at := &p.places[id%pageSize]
 	*at = value
 	p.taken |= bit(id)
 	r.n++
 	return at
+}
+
+// turn returns a page, which is made if there is none.
+func (r *Of[ID, T]) turn(number ID) *page[T] {
+	p := r.pages[number]
+	if p != nil {
+		return p
+	}
+	if p, r.spare = r.spare, nil; p == nil {
+		p = &page[T]{}
+	}
+	if r.pages == nil {
+		r.pages = map[ID]*page[T]{}
+	}
+	r.pages[number] = p
+	return p
 }
 
 // Remove forgets a number, if it is there.
@@ -65,6 +80,9 @@ func (r *Of[ID, T]) Remove(id ID) {
 	if p.taken &^= bit(id); p.taken == 0 {
 		delete(r.pages, id/pageSize)
 		r.spare = p
+		if r.open == p {
+			r.open = nil
+		}
 	}
 }
 
