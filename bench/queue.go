@@ -71,7 +71,7 @@ func queueWorks() []work {
 			name: "queue-submit-bulk-bytes", family: queueFamily, by: []string{bboltPeer, ours},
 			how:     "The same, where our payloads are bytes too, submitted by `Raw`: without JSON.",
 			lines:   []line{{figure: "job", title: "a batch whose payloads are bytes as they are, per job", unit: "µs", targets: []target{times(2, bboltPeer)}}},
-			measure: withBytes(measureBulk),
+			measure: measureBulkBytes,
 		},
 		{
 			name: "queue-drain", family: queueFamily, by: everybody, rounds: 3,

@@ -42,7 +42,7 @@ func (a *asynqQueue) submit() error {
 }
 
 // submitAll is nothing that asynq has.
-func (a *asynqQueue) submitAll(int) error { return errNoNotion }
+func (a *asynqQueue) submitAll([]note) error { return errNoNotion }
 
 func (a *asynqQueue) start() error {
 	a.started = true

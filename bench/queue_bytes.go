@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 
 	"github.com/taskvisor/taskvisor/persist"
@@ -20,14 +21,22 @@ func openBytes(dir string, workers int, entered func()) (durable, error) {
 }
 
 func (q bytesQueue) submit() error {
-	_, err := q.Submit(context.Background(), persist.Raw(bytesType, []byte(newNote().Text)))
+	_, err := q.Submit(context.Background(), persist.Raw(bytesType, freshBytes()))
 	return err
 }
 
-func (q bytesQueue) submitAll(n int) error {
-	subs := make([]persist.Submission, n)
-	for i := range subs {
-		subs[i] = persist.Raw(bytesType, []byte(newNote().Text))
+func (q bytesQueue) submitAll(ins []note) error {
+	payloads := make([][]byte, len(ins))
+	for i, in := range ins {
+		payloads[i] = encoded(in)
+	}
+	return q.submitBytes(payloads)
+}
+
+func (q bytesQueue) submitBytes(payloads [][]byte) error {
+	subs := make([]persist.Submission, len(payloads))
+	for i, payload := range payloads {
+		subs[i] = persist.Raw(bytesType, payload)
 	}
 	_, err := q.SubmitAll(context.Background(), subs)
 	return err
@@ -35,6 +44,23 @@ func (q bytesQueue) submitAll(n int) error {
 
 func (q bytesQueue) start() error {
 	return q.Handle(persist.HandleRaw(bytesType, func(context.Context, []byte) error { q.entered(); return nil }))
+}
+
+func measureBulkBytes(p peer, size scale) (f figures, err error) {
+	if p.name == bboltPeer {
+		return measureBulkPuts(size)
+	}
+	err = withFolder(func(dir string) error {
+		d, err := openBytes(dir, working, nobodyEntered)
+		if err != nil {
+			return err
+		}
+		q := d.(bytesQueue)
+		n, took, err := batches(size.spell, freshBytes, q.submitBytes)
+		f = figures{"job": perJob(took, n)}
+		return errors.Join(err, q.stop())
+	})
+	return f, err
 }
 
 // withBytes is a measurement by a queue of ours of bytes.

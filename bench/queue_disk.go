@@ -90,7 +90,7 @@ func measureBytes(_ peer, size scale) (f figures, err error) {
 	err = withSpied(persist.Config{Workers: troop, History: bulk}, handle, func(o *ourQueue, s *spied) error {
 		troops := func(n int) error {
 			for range n {
-				if err := o.submitAll(troop); err != nil {
+				if err := o.submitWith(troop); err != nil {
 					return err
 				}
 				for range troop {
@@ -126,7 +126,7 @@ func measurePassage(_ peer, size scale) (f figures, err error) {
 			if passed == size.passing/2 {
 				f["half"] = megabytes(s)
 			}
-			if err := errors.Join(o.submitAll(bulk), o.await(10_000-bulk)); err != nil {
+			if err := errors.Join(o.submitWith(bulk), o.await(10_000-bulk)); err != nil {
 				return err
 			}
 		}

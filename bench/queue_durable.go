@@ -25,12 +25,22 @@ var padding = strings.Repeat("-", noteSize-len(`{"Text":"1000000000000"}`))
 // has noteSize bytes.
 func newNote() note { return note{Text: strconv.FormatUint(firstNote+notes.Add(1), 10) + padding} }
 
+func newNotes(n int) []note { return several(n, newNote) }
+
+func several[T any](n int, fresh func() T) []T {
+	list := make([]T, n)
+	for i := range list {
+		list[i] = fresh()
+	}
+	return list
+}
+
 // A durable is a queue with jobs on disk.
 type durable interface {
 	// submit stores a job, and returns when it is on disk.
 	submit() error
-	// submitAll stores so many together.
-	submitAll(n int) error
+	// submitAll stores jobs together.
+	submitAll(ins []note) error
 	// start begins to run jobs, as many at a time as was said when the queue was opened. For each of them
 	// it calls what was given then.
 	start() error
@@ -96,6 +106,21 @@ func hammer(callers int, spell time.Duration, f func() error) (n int, took time.
 	return int(calls.Load()), took, err
 }
 
+// batches has jobs stored for a spell, always bulk of them together, and returns how many they were, and how long that
+// took. What is stored is there before: to make it is nothing that who stores it has to do.
+func batches[T any](spell time.Duration, fresh func() T, store func([]T) error) (n int, took time.Duration, err error) {
+	for took < spell {
+		list := several(bulk, fresh)
+		begin := time.Now()
+		if err := store(list); err != nil {
+			return n, took, err
+		}
+		took += time.Since(begin)
+		n += bulk
+	}
+	return n, took, nil
+}
+
 // perJob returns the time of one of n jobs, in microseconds.
 func perJob(took time.Duration, n int) float64 {
 	return micros(float64(took.Nanoseconds()) / float64(n))
@@ -126,8 +151,8 @@ func measureBulk(p peer, size scale) (f figures, err error) {
 		return measureBulkPuts(size)
 	}
 	err = withQueue(p, working, nobodyEntered, func(d durable) error {
-		n, took, err := hammer(1, size.spell, func() error { return d.submitAll(bulk) })
-		f = figures{"job": perJob(took, n*bulk)}
+		n, took, err := batches(size.spell, newNote, d.submitAll)
+		f = figures{"job": perJob(took, n)}
 		return err
 	})
 	return f, err
@@ -163,7 +188,7 @@ func measureDrain(p peer, size scale) (f figures, err error) {
 func fill(d durable, n int) error {
 	for n > 0 {
 		now := min(n, bulk)
-		err := d.submitAll(now)
+		err := d.submitAll(newNotes(now))
 		if errors.Is(err, errNoNotion) {
 			return fillSingly(d, n)
 		}

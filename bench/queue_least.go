@@ -25,20 +25,15 @@ type least struct {
 type leastEntry struct {
 	id     uint64
 	digest [16]byte
-	next   *leastEntry
 }
 
 var errTwice = errors.New("an input comes twice")
 
-func (l *least) submitAll(n int) error {
-	ins := make([]note, n)
-	for i := range ins {
-		ins[i] = newNote()
-	}
+func (l *least) submitAll(ins []note) error {
 	return l.db.Update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(rawBucket)
 		b.FillPercent = 0.9
-		entries := make([]leastEntry, n)
+		entries := make([]leastEntry, len(ins))
 		l.buf = l.buf[:0]
 		for i := range ins {
 			if err := l.put(b, &ins[i], &entries[i]); err != nil {
@@ -77,8 +72,8 @@ func measureLeast(_ peer, size scale) (f figures, err error) {
 			return err
 		}
 		l := &least{db: r.db, keys: map[[16]byte]*leastEntry{}}
-		n, took, err := hammer(1, size.spell, func() error { return l.submitAll(bulk) })
-		f = figures{"job": perJob(took, n*bulk)}
+		n, took, err := batches(size.spell, newNote, l.submitAll)
+		f = figures{"job": perJob(took, n)}
 		return errors.Join(err, r.db.Close())
 	})
 	return f, err

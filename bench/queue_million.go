@@ -128,7 +128,7 @@ func manyWait(path, copied string, size scale, got figures) error {
 func (l *limited) manyWait(before uint64, path, copied string, size scale, got figures) (err error) {
 	begin := time.Now()
 	for left := size.pending; left > 0 && err == nil; left -= persist.MaxBatch {
-		err = l.submitAll(min(left, persist.MaxBatch))
+		err = l.submitWith(min(left, persist.MaxBatch))
 	}
 	got["fill"] = perJob(time.Since(begin), size.pending)
 	if err != nil {

@@ -42,14 +42,13 @@ func (o *ourQueue) submit() error {
 	return err
 }
 
-func (o *ourQueue) submitAll(n int) error { return o.submitWith(n) }
+func (o *ourQueue) submitAll(ins []note) error {
+	_, err := noteType.SubmitAll(context.Background(), o.Queue, ins)
+	return err
+}
 
 func (o *ourQueue) submitWith(n int, opts ...persist.Option) error {
-	ins := make([]note, n)
-	for i := range ins {
-		ins[i] = newNote()
-	}
-	_, err := noteType.SubmitAll(context.Background(), o.Queue, ins, opts...)
+	_, err := noteType.SubmitAll(context.Background(), o.Queue, newNotes(n), opts...)
 	return err
 }
 

@@ -82,10 +82,10 @@ func (r *riverQueue) submit() error {
 	return err
 }
 
-func (r *riverQueue) submitAll(n int) error {
-	params := make([]river.InsertManyParams, n)
-	for i := range params {
-		params[i].Args = newNote()
+func (r *riverQueue) submitAll(ins []note) error {
+	params := make([]river.InsertManyParams, len(ins))
+	for i, in := range ins {
+		params[i].Args = in
 	}
 	_, err := r.InsertManyFast(context.Background(), params)
 	return err

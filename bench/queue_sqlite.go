@@ -73,10 +73,10 @@ func (b *backliteQueue) submit() error {
 	return err
 }
 
-func (b *backliteQueue) submitAll(n int) error {
-	tasks := make([]backlite.Task, n)
-	for i := range tasks {
-		tasks[i] = backliteNote(newNote())
+func (b *backliteQueue) submitAll(ins []note) error {
+	tasks := make([]backlite.Task, len(ins))
+	for i, in := range ins {
+		tasks[i] = backliteNote(in)
 	}
 	_, err := b.Add(tasks...).Save()
 	return err
@@ -131,13 +131,13 @@ func (g *goqiteQueue) submit() error {
 	return jobs.Create(context.Background(), g.queue, "note", encoded(newNote()))
 }
 
-func (g *goqiteQueue) submitAll(n int) error {
+func (g *goqiteQueue) submitAll(ins []note) error {
 	tx, err := g.db.Begin()
 	if err != nil {
 		return err
 	}
-	for range n {
-		if err := jobs.CreateTx(context.Background(), tx, g.queue, "note", encoded(newNote())); err != nil {
+	for _, in := range ins {
+		if err := jobs.CreateTx(context.Background(), tx, g.queue, "note", encoded(in)); err != nil {
 			return errors.Join(err, tx.Rollback())
 		}
 	}
