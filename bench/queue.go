@@ -56,7 +56,7 @@ func queueWorks() []work {
 		},
 		{
 			name: "queue-submit-bulk", family: queueFamily, by: bulky,
-			how:     "One goroutine submits 1,000 jobs at a time: in one transaction, where a competitor has transactions. bbolt: 1,000 puts per commit. " +
+			how: "One goroutine submits 1,000 jobs at a time: in one transaction, where a competitor has transactions. bbolt: 1,000 puts per commit. " +
 				"What is submitted is there before the clock runs: inputs of which no two are equal, and for bbolt 16,000 documents of 256 bytes that it is given in turn.",
 			lines:   []line{{figure: "job", title: "submit in batches of 1,000, per job", unit: "µs", targets: []target{times(2, bboltPeer)}}},
 			measure: measureBulk,

@@ -207,11 +207,13 @@ func scanned(path string, n int, got figures) error {
 	ids, keys, list := map[[8]byte]*found{}, map[[16]byte]*found{}, []*found{}
 	err = db.View(func(tx *bbolt.Tx) error {
 		return tx.Bucket(rawBucket).ForEach(func(k, v []byte) error {
-			f := &found{id: [8]byte(k)}
-			binary.LittleEndian.PutUint32(f.key[:], crc32.Checksum(v, castagnoli)) // so that all is looked at
-			copy(f.key[4:], k)
-			ids[f.id], keys[f.key] = f, f
-			list = append(list, f)
+			eachRecord(k, v, func(id [8]byte, record []byte) {
+				f := &found{id: id}
+				binary.LittleEndian.PutUint32(f.key[:], crc32.Checksum(record, castagnoli)) // so that all is looked at
+				copy(f.key[4:], id[:])
+				ids[f.id], keys[f.key] = f, f
+				list = append(list, f)
+			})
 			return nil
 		})
 	})
@@ -222,6 +224,27 @@ func scanned(path string, n int, got figures) error {
 	runtime.KeepAlive(keys)
 	runtime.KeepAlive(list)
 	return errors.Join(err, db.Close())
+}
+
+// eachRecord calls each for the records in a value of our file: that of the key; or, if it ends with an index, those
+// up to the key, as boltstore/sheet.go has it.
+func eachRecord(key, value []byte, each func(id [8]byte, record []byte)) {
+	const tag, rest, place = 0x82, 6, 2
+	end := len(value) - rest
+	if value[end+1] != tag {
+		each([8]byte(key), value)
+		return
+	}
+	n := int(value[end])
+	places := value[end-n*place : end]
+	id := binary.BigEndian.Uint64(key) - uint64(n)
+	for ; len(places) > 0; places = places[place:] {
+		id++
+		if size := binary.LittleEndian.Uint16(places); size > 0 {
+			each([8]byte(binary.BigEndian.AppendUint64(nil, id)), value[:size])
+			value = value[size:]
+		}
+	}
 }
 
 func reopened(path string, n int, got figures) error {
