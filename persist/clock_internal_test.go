@@ -151,7 +151,7 @@ func TestWhatIsSubmittedAfterTheWallClockWasSet(t *testing.T) {
 		q := &Queue{book: b}
 		w := &writer{q: q, run: b.run}
 		w.begin([]op{&submitOp{
-			subs: []*prepared{make(WithDelay(time.Minute)), make(WithTTL(time.Minute))}, results: []Result{{}, {}}, reply: nil,
+			subs: []*prepared{make(WithDelay(time.Minute)), make(WithTTL(time.Minute))}, results: []Result{{}, {}}, plans: []insertion{{}, {}}, reply: nil,
 		}})
 		c := &commit{now: time.Now()}
 		b.keepTime(c.now)

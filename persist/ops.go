@@ -74,10 +74,10 @@ type submitOp struct {
 	subs      []*prepared // nil where a later one has the same key
 	results   []Result
 	relaxed   bool
-	plans     []insertion
-	room      []entry // for the next ones, while it is planned
-	steps     []Step  // of a relaxed one, which is planned by who submits
-	withdrawn bool    // nobody waits for it any more, and it is not planned
+	plans     []insertion // as many as subs
+	room      []entry     // for the next ones, while it is planned
+	steps     []Step      // of a relaxed one, which is planned by who submits
+	withdrawn bool        // nobody waits for it any more, and it is not planned
 	planned   bool
 	reply     chan error // has room for one
 	batch     bool
@@ -109,7 +109,6 @@ func (o *submitOp) plan(b *book, c *commit) {
 		}
 	}
 	o.planned = true
-	o.plans = make([]insertion, len(o.subs))
 	for i, p := range o.subs { // all have other keys, and in a short loop one need not wait for another's memory
 		if p != nil && !p.job.Digest.IsZero() {
 			o.plans[i].holds = b.holding(p.job.Digest)
@@ -277,6 +276,7 @@ func (o *submitOp) takeBack(b *book) {
 	for i := len(o.plans) - 1; i >= 0; i-- {
 		o.plans[i].undo(b)
 	}
-	o.planned, o.plans = false, nil
+	o.planned = false
+	clear(o.plans)
 	clear(o.results)
 }

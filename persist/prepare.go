@@ -9,7 +9,11 @@ import (
 // tray is the memory in which submissions are made ready: that of a batch is used again for another, when nobody
 // needs it any more.
 type tray struct {
+	subs    []Submission // of a type
 	records []prepared
+	all     []*prepared
+	plans   []insertion
+	results []Result
 	places  map[Digest]int
 	scribe  scribe
 }
@@ -18,15 +22,15 @@ var trays = sync.Pool{New: func() any { return new(tray) }}
 
 // takeTray returns a tray for so many submissions.
 func takeTray(n int) *tray {
-	if n < sharedRoom {
-		return &tray{records: make([]prepared, n), scribe: scribe{batch: n > 1, left: n}}
+	t := &tray{}
+	if n >= sharedRoom {
+		t = trays.Get().(*tray)
 	}
-	t := trays.Get().(*tray)
 	if cap(t.records) < n {
-		t.records = make([]prepared, n)
+		t.records, t.all, t.plans, t.results = make([]prepared, n), make([]*prepared, n), make([]insertion, n), make([]Result, n)
 	}
-	t.records = t.records[:n]
-	t.scribe.batch, t.scribe.left = true, n
+	t.records, t.all, t.plans, t.results = t.records[:n], t.all[:n], t.plans[:n], t.results[:n]
+	t.scribe.batch, t.scribe.left = n > 1, n
 	return t
 }
 
@@ -35,7 +39,11 @@ func (t *tray) putBack() {
 	if n := len(t.records); n < sharedRoom || n > MaxBatch || t.scribe.used > maxChunks {
 		return
 	}
+	clear(t.subs)
+	t.subs = t.subs[:0]
 	clear(t.records)
+	clear(t.plans)
+	clear(t.results)
 	clear(t.places)
 	t.scribe.clear()
 	trays.Put(t)
@@ -48,7 +56,7 @@ func (q *Queue) prepare(t *tray, subs []Submission, opts []Option) (all []*prepa
 	if err != nil {
 		return nil, false, err
 	}
-	all = make([]*prepared, len(subs))
+	all = t.all
 	relaxed = true
 	for i := range subs {
 		p := &t.records[i]

@@ -15,7 +15,7 @@ import (
 // nothing was stored. It is ErrUnknown, maybe with the cause of ctx, if that is not known:
 // who submits again with the same key is told what there is.
 func (q *Queue) Submit(ctx context.Context, s Submission) (Result, error) {
-	results, err := q.submit(ctx, []Submission{s}, nil, false)
+	results, err := q.submit(ctx, takeTray(1), []Submission{s}, nil, false)
 	if len(results) == 0 {
 		return Result{}, err
 	}
@@ -31,10 +31,10 @@ func (q *Queue) Submit(ctx context.Context, s Submission) (Result, error) {
 // of Submit, the results are of what was stored before, and those of the rest are zero. All are
 // checked before anything is stored.
 func (q *Queue) SubmitAll(ctx context.Context, subs []Submission, opts ...Option) ([]Result, error) {
-	return q.submit(ctx, subs, opts, true)
+	return q.submit(ctx, takeTray(len(subs)), subs, opts, true)
 }
 
-func (q *Queue) submit(ctx context.Context, subs []Submission, opts []Option, batch bool) ([]Result, error) {
+func (q *Queue) submit(ctx context.Context, t *tray, subs []Submission, opts []Option, batch bool) ([]Result, error) {
 	if len(subs) == 0 {
 		return nil, nil
 	}
@@ -44,7 +44,6 @@ func (q *Queue) submit(ctx context.Context, subs []Submission, opts []Option, ba
 	if err := q.awaitService(ctx); err != nil {
 		return nil, fmt.Errorf("submit: %w", err)
 	}
-	t := takeTray(len(subs))
 	all, relaxed, err := q.prepare(t, subs, opts)
 	if err != nil {
 		t.putBack()
@@ -56,7 +55,10 @@ func (q *Queue) submit(ctx context.Context, subs []Submission, opts []Option, ba
 	for from := 0; from < len(all); from += MaxBatch {
 		to := min(from+MaxBatch, len(all))
 		// The op has results of its own: the writer may still be at it when nobody waits.
-		o := &submitOp{subs: all[from:to], results: make([]Result, to-from), relaxed: relaxed, batch: batch, reply: make(chan error, 1)}
+		o := &submitOp{
+			subs: all[from:to], plans: t.plans[from:to], results: t.results[from:to],
+			relaxed: relaxed, batch: batch, reply: make(chan error, 1),
+		}
 		if err := q.hand(ctx, o); err != nil {
 			return results, fmt.Errorf("submit: %w", err) // and what is on the tray
 		}

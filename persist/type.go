@@ -85,11 +85,11 @@ func (t *Type[In]) Submit(ctx context.Context, q *Queue, in In, opts ...Option) 
 
 // SubmitAll stores jobs of the type, one for each input, see Queue.SubmitAll.
 func (t *Type[In]) SubmitAll(ctx context.Context, q *Queue, ins []In, opts ...Option) ([]Result, error) {
-	subs := make([]Submission, len(ins))
-	for i, in := range ins {
-		subs[i] = t.New(in)
+	room := takeTray(len(ins))
+	for _, in := range ins {
+		room.subs = append(room.subs, t.New(in))
 	}
-	return q.SubmitAll(ctx, subs, opts...)
+	return q.submit(ctx, room, room.subs, opts, true)
 }
 
 // Handle returns a handler that gives run the input of each job of the type. What it
