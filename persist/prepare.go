@@ -23,7 +23,7 @@ var trays = sync.Pool{New: func() any { return new(tray) }}
 // takeTray returns a tray for so many submissions.
 func takeTray(n int) *tray {
 	t := &tray{}
-	if n >= sharedRoom {
+	if n >= sharedRoom && n <= MaxBatch {
 		t = trays.Get().(*tray)
 	}
 	if cap(t.records) < n {
@@ -36,7 +36,7 @@ func takeTray(n int) *tray {
 
 // putBack says that nobody needs what is on the tray any more. A job that is kept is not on it: see lasting.
 func (t *tray) putBack() {
-	if n := len(t.records); n < sharedRoom || n > MaxBatch || t.scribe.used > maxChunks {
+	if n := len(t.records); n < sharedRoom || n > MaxBatch {
 		return
 	}
 	clear(t.subs)

@@ -3,6 +3,7 @@ package persist
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 )
 
 // scribe writes the payloads of what is submitted together. To find memory for each of many takes about as long as to
@@ -27,12 +28,15 @@ const (
 // clear says that nobody needs the payloads any more.
 func (w *scribe) clear() {
 	w.room, w.used = nil, 0
+	if len(w.chunks) > maxChunks {
+		w.chunks = slices.Delete(w.chunks, maxChunks, len(w.chunks))
+	}
 	if w.text.Cap() > chunk {
 		w.text = bytes.Buffer{}
 	}
 }
 
-// payload returns what a submission carries, as bytes that nobody else changes.
+// payload returns what a submission carries, as bytes that nobody else changes before clear.
 func (w *scribe) payload(s *Submission, c Codec) (payload []byte, err error) {
 	if s.def != nil {
 		payload, err = w.encode(c, s.value)

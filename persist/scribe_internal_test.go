@@ -3,8 +3,11 @@ package persist
 import (
 	"bytes"
 	"encoding/json"
+	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 	"unsafe"
 )
 
@@ -81,6 +84,52 @@ func TestAnInputThatCannotBeEncodedHarmsNoOther(t *testing.T) {
 		if string(got) != row.want || (err != nil) != (row.want == "") {
 			t.Errorf("%T: %q, %v", row.in, got, err)
 		}
+	}
+}
+
+// Who writes the next batch begins with the same memory, and gives each piece of it to one payload.
+func TestPayloadsOfABatchDoNotOverlap(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 1))
+	w := scribe{batch: true}
+	for round := range 20 {
+		sizes := make([]int, 50+random.IntN(200))
+		w.left = len(sizes)
+		payloads := make([][]byte, len(sizes))
+		for i := range sizes {
+			sizes[i] = random.IntN(ownMemory + 10)
+			s := Raw("raw", bytes.Repeat([]byte{byte(i)}, sizes[i]))
+			payloads[i], _ = w.payload(&s, JSON)
+		}
+		for i, p := range payloads {
+			if len(p) != sizes[i] || bytes.Count(p, []byte{byte(i)}) != len(p) {
+				t.Fatalf("round %d: payload %d of %d bytes is another's", round, i, sizes[i])
+			}
+		}
+		w.clear()
+	}
+}
+
+// What is left on a tray would be said of a job of another batch.
+func TestATrayIsPutBackEmpty(t *testing.T) {
+	q := New(Config{})
+	subs := make([]Submission, sharedRoom)
+	for i := range subs {
+		subs[i] = Raw("raw", []byte{byte(i)}, WithDelay(time.Second))
+	}
+	tray := takeTray(len(subs))
+	all, _, err := q.prepare(tray, subs, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tray.yield(all)
+	tray.putBack()
+	for i := range tray.records {
+		if !reflect.ValueOf(&tray.records[i]).Elem().IsZero() {
+			t.Fatalf("%d: %+v", i, tray.records[i])
+		}
+	}
+	if len(tray.places) != 0 {
+		t.Errorf("%d places", len(tray.places))
 	}
 }
 

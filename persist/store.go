@@ -27,7 +27,9 @@ type Store interface {
 
 	// Commit takes steps, in their order, all or none. When it returns nil, they are as
 	// durable as the store promises. A step that is stale changes nothing and is no error;
-	// its index is returned.
+	// its index is returned. The steps, and what they point to, are not changed, and belong to the
+	// caller again when Commit has returned: they are used for other jobs then, so what a store
+	// keeps of them has to be copied, a Record with its Tags and its Payload.
 	//
 	// After an error nothing has been changed, and the store can be used; but for an error
 	// that is ErrUnknown: then nobody knows, and Settle has to be called.
@@ -96,8 +98,7 @@ type Verb uint8
 
 const (
 	_ Verb = iota
-	// Insert adds the job in Record, whose ID is higher than all before. Record.Payload
-	// belongs to the caller again when Commit has returned.
+	// Insert adds the job in Record, whose ID is higher than all before.
 	Insert
 	// Amend replaces the state of a job that has not ended by State. It is stale if there
 	// is no such job, or if its fence is higher than that of State.

@@ -226,10 +226,11 @@ func (w *writer) commit(ctx context.Context) error {
 	for _, f := range c.after {
 		f()
 	}
-	if cap(c.steps) <= 2*MaxBatch {
-		clear(c.steps)
-		w.steps = c.steps
+	if cap(c.steps) > 2*MaxBatch {
+		c.steps = w.steps[:cap(w.steps)] // which they have outgrown, and left copies in
 	}
+	clear(c.steps)
+	w.steps = c.steps
 	w.q.dispatch()
 	return err
 }

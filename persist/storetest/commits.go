@@ -84,18 +84,17 @@ var commits = []scenario{
 		g.wantPast(persist.PastQuery{}, 2)
 	}},
 
-	{"the payload is the caller's again after the commit", func(g *game) {
-		s := insert(1)
-		payload := slices.Clone(s.Record.Payload)
-		g.commit(s)
-		clear(s.Record.Payload)
-		got, err := g.store.Payload(g.ctx, 1)
-		if err != nil {
-			g.Fatal(err)
-		}
-		if d := diff(payload, got); d != "" {
-			g.Errorf("payload%s", d)
-		}
+	{"what a commit was given is the caller's again after it", func(g *game) {
+		const id = 29 // of which everything is said
+		given := func() []persist.Step { return []persist.Step{insert(id), amend(id, 1)} }
+		steps := given()
+		g.commit(steps...)
+		record := steps[0].Record
+		clear(record.Payload)
+		clear(record.Tags)
+		*record, *steps[1].State.Last = persist.Record{ID: id + 1}, persist.Failure{}
+		clear(steps)
+		g.is(expect(0, given()...))
 	}},
 
 	{"a commit whose context has ended is done or not, as it says", func(g *game) {

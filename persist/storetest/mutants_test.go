@@ -416,6 +416,36 @@ var mutants = []mutant{
 			}
 		}
 	}},
+	{"keeps the record of the caller", func(b *lying) {
+		given := make(map[persist.ID]*persist.Record)
+		b.lies.commit = func(s persist.Store, steps []persist.Step) ([]int, error) {
+			stale, err := s.Commit(bg, steps)
+			for _, step := range steps {
+				if err == nil && step.Verb == persist.Insert {
+					given[step.Record.ID] = step.Record
+				}
+			}
+			return stale, err
+		}
+		b.lies.seen = func(j *persist.Job) {
+			if r := given[j.ID]; r != nil {
+				j.Type, j.Key, j.Digest, j.Label = r.Type, r.Key, r.Digest, r.Label
+			}
+		}
+	}},
+	{"keeps the tags of the caller", func(b *lying) {
+		given := make(map[persist.ID][]persist.Tag)
+		b.lies.commit = func(s persist.Store, steps []persist.Step) ([]int, error) {
+			stale, err := s.Commit(bg, steps)
+			for _, step := range steps {
+				if err == nil && step.Verb == persist.Insert {
+					given[step.Record.ID] = step.Record.Tags
+				}
+			}
+			return stale, err
+		}
+		b.lies.seen = func(j *persist.Job) { j.Tags = slices.Clone(given[j.ID]) }
+	}},
 	{"returns what it keeps", func(b *lying) {
 		payloads := make(map[persist.ID][]byte)
 		b.lies.seen = func(j *persist.Job) {
