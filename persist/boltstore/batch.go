@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -38,6 +39,7 @@ type batch struct {
 	// sheets holds the values of jobs, as buf does the others. The bucket lacks the sheet that grows, and
 	// still has the jobs that are forgotten, until fold brings it up to date.
 	sheets    []byte
+	room      int // on a sheet
 	sheetKey  idKey
 	growing   growing
 	forgotten []persist.ID
@@ -339,6 +341,8 @@ func (b *batch) fits() error {
 	case b.added > 0:
 		limit = b.s.opts.MaxSize // by what the file is larger is for ends
 		reserve = reserveOf(limit) + int64(b.tally.pending)*endRoom
+		// So is its end: what is free before that may lie in pieces.
+		b.s.db.MaxSize = int(min(limit-reserveOf(limit), math.MaxInt))
 		need = b.added + b.added/8 + reserve // pages are not quite full
 	case b.grows && !b.prunes:
 		reserve = min(pruneRoom, limit/reserveShare)

@@ -26,6 +26,7 @@ func (s *Store) Commit(ctx context.Context, steps []persist.Step) (stale []int, 
 	s.ahead.changing(steps)
 	defer s.ahead.changed()
 	err = s.update(len(steps), func(b *batch) error {
+		b.room = s.opts.sheetRoom(steps)
 		for i := range steps {
 			if err := b.step(i, &steps[i]); err != nil {
 				return err
@@ -72,7 +73,7 @@ func (s *Store) update(steps int, change func(*batch) error) error {
 		return s.failed(err, 0)
 	}
 	s.high = tx.Size()
-	s.db.AllocSize = s.opts.stride(s.high)
+	s.db.AllocSize, s.db.MaxSize = s.opts.stride(s.high), s.top
 	before, b := tx.ID()-1, &s.batch
 	b.reset(s, tx)
 	defer b.release()

@@ -16,8 +16,8 @@ import (
 func TestTheStoreKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	options := []Options{
-		{}, {NoSync: true}, {NoSync: true, InlinePayload: 1}, {NoSync: true, MaxSize: 64 << 20, CheckOnOpen: true},
-		{NoSync: true, InlinePayload: 100}, {NoSync: true, FileMode: 0o644}, {NoSync: true, InlinePayload: 1},
+		{}, {NoSync: true, sheets: 2}, {NoSync: true, InlinePayload: 1, sheets: 2}, {NoSync: true, MaxSize: 64 << 20, CheckOnOpen: true},
+		{NoSync: true, InlinePayload: 100}, {NoSync: true, FileMode: 0o644, sheets: 3}, {NoSync: true, InlinePayload: 1, MaxSize: 64 << 20, sheets: 2},
 	}
 	n := 0
 	storetest.Run(t, func(t *testing.T) persist.Backend {
@@ -27,7 +27,7 @@ func TestTheStoreKeepsTheContract(t *testing.T) {
 }
 
 func FuzzContract(f *testing.F) {
-	storetest.Fuzz(f, func(t *testing.T) persist.Backend { return newFrail(t, Options{NoSync: true}) })
+	storetest.Fuzz(f, func(t *testing.T) persist.Backend { return newFrail(t, Options{NoSync: true, sheets: 2}) })
 }
 
 // frail is a file that can crash, and whose disk can fail.

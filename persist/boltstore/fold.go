@@ -14,6 +14,23 @@ type growing struct {
 	places []byte
 }
 
+// sheetRoom returns how large the sheets of a commit may be: zero, if each of its jobs shall be alone.
+func (o *Options) sheetRoom(steps []persist.Step) int {
+	n := 0
+	for i := range steps {
+		if steps[i].Verb == persist.Insert {
+			n++
+		}
+	}
+	switch {
+	case n < o.sheets:
+		return 0
+	case o.MaxSize > 0:
+		return narrowSize
+	}
+	return sheetSize
+}
+
 // write puts a record on the sheet that grows, or on the next.
 func (b *batch) write(r *persist.Record) error {
 	start := len(b.sheets)
@@ -23,11 +40,7 @@ func (b *batch) write(r *persist.Record) error {
 	b.changed = true
 
 	g := &b.growing
-	room := sheetSize
-	if b.added >= wideFrom {
-		room = wideSize
-	}
-	if !g.takes(r.ID, len(b.sheets), room) {
+	if !g.takes(r.ID, len(b.sheets), b.room) {
 		next, err := b.bindUntil(start)
 		if err != nil {
 			return err

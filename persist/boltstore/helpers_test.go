@@ -1,6 +1,7 @@
 package boltstore
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/exec"
@@ -37,8 +38,10 @@ func another(t *testing.T, role, path string) *exec.Cmd {
 
 func newPath(t testing.TB) string { return filepath.Join(t.TempDir(), "jobs.db") }
 
+// open opens a file in which two jobs share a value already, so that much is shared in small tests.
 func open(t testing.TB, path string, opts Options) *Store {
 	t.Helper()
+	opts.sheets = cmp.Or(opts.sheets, 2)
 	s, err := Open(ctx, path, opts)
 	if err != nil {
 		t.Fatal(err)

@@ -86,9 +86,10 @@ func (s *Store) attach(ctx context.Context) error {
 // little that it takes to forget something. The caller holds writing.
 func (s *Store) bound(size int64, tx *bbolt.Tx) {
 	s.db.AllocSize = s.opts.stride(tx.Size())
+	s.top = s.db.MaxSize
 	if s.limit = s.opts.MaxSize; s.limit > 0 && s.limit < size {
 		s.limit = size
-		s.db.MaxSize = int(min(size+int64(s.db.AllocSize)+reserveOf(size), math.MaxInt))
+		s.top = int(min(size+int64(s.db.AllocSize)+reserveOf(size), math.MaxInt))
 	}
 }
 

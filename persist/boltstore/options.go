@@ -53,6 +53,8 @@ type Options struct {
 	FileMode fs.FileMode
 	// NoDirCreate makes it an error when the folder of the file does not exist.
 	NoDirCreate bool
+
+	sheets int // how many jobs a commit has to add for them to share values; zero means defaultSheets
 }
 
 // check returns what cannot be used.
@@ -86,6 +88,7 @@ func (o Options) resolved() Options {
 	o.LockTimeout = cmp.Or(o.LockTimeout, DefaultLockTimeout)
 	o.InlinePayload = cmp.Or(o.InlinePayload, DefaultInlinePayload)
 	o.FileMode = cmp.Or(o.FileMode, DefaultFileMode)
+	o.sheets = cmp.Or(o.sheets, defaultSheets)
 	return o
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 // A sheet is a value of jobs. It is the record of one job, or those of several that were inserted
-// in one commit: a put takes longer than the bytes of a small record. Their IDs follow each other,
+// in one commit, if that had many: a put takes longer than the bytes of a small record. Their IDs follow each other,
 // and the key is the last of them. Behind the records there is an index then:
 //
 //	for each place, how many bytes its record has  2 bytes each, zero if there is none
@@ -34,13 +34,16 @@ const (
 )
 
 const (
-	// sheetSize is how large a sheet of several may be: two of them fill a page of 4 KiB, and fewer are on none. In
-	// smaller ones there would be more puts, and of a larger one more is written again when a job is forgotten.
-	sheetSize = (4096-pageHeader)/2 - element - len(idKey{})
-	// wideSize is how large it may be once a commit has added wideFrom: two of them fill two pages, which are written
-	// together. That the last two of a commit may leave much of their pages empty matters little then.
-	wideSize = (2*4096-pageHeader)/2 - element - len(idKey{})
-	wideFrom = 32 << 10
+	// sheetSize is how large a sheet of several may be: two of them fill two pages of 4 KiB, which are written
+	// together, and fewer are on no page. In smaller ones there would be more puts, and of a larger one more is
+	// written again when a job is forgotten.
+	sheetSize = (2*4096-pageHeader)/2 - element - len(idKey{})
+	// narrowSize is how large it may be where there is a limit: two fill one page, for which there is
+	// room even where no two free pages lie side by side.
+	narrowSize = (4096-pageHeader)/2 - element - len(idKey{})
+	// defaultSheets is how many jobs a commit has to add. The sheets of fewer would leave much of their
+	// pages empty.
+	defaultSheets = 64
 	// sheetPlaces is how many places it may have: who looks for a job goes through them.
 	sheetPlaces = 64
 )

@@ -26,13 +26,15 @@ type Store struct {
 	// tally is what the file holds, and serial the highest that was given to a commit.
 	// used says that the file is marked as in use by this store. owed says that the one before
 	// has crashed, and that nothing was committed since. high is where its used pages end, and
-	// limit how large it may become, or zero. Guarded by writing.
+	// limit how large it may become, or zero, and top how large bbolt may make it, but for inserts. Guarded by
+	// writing.
 	tally  tally
 	serial uint64
 	used   bool
 	owed   bool
 	high   int64
 	limit  int64
+	top    int
 	batch  batch
 	// token is that of the mark, and known by what the file is known again. Guarded by writing.
 	token uint64
