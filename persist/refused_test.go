@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,6 +75,54 @@ func TestAZeroQueueIsRefused(t *testing.T) {
 			t.Errorf("%s is nil", what)
 		}
 	}
+}
+
+// lazy is a store whose commits take a while, whoever waits for them.
+type lazy struct {
+	persist.Backend
+	take *atomic.Int64
+}
+
+type lazyStore struct {
+	persist.Store
+	take *atomic.Int64
+}
+
+func (s lazy) Open(ctx context.Context) (persist.Store, error) {
+	store, err := s.Backend.Open(ctx)
+	return lazyStore{store, s.take}, err
+}
+
+func (s lazyStore) Commit(ctx context.Context, steps []persist.Step) ([]int, error) {
+	time.Sleep(time.Duration(s.take.Load()))
+	return s.Store.Commit(context.WithoutCancel(ctx), steps)
+}
+
+// A store that does nothing wrong but takes its time is the cause too.
+func TestALostErrorSaysThatTheStoreWasTooSlow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var take atomic.Int64
+		first, second := make(chan struct{}), make(chan struct{})
+		r := hang(t, persist.Config{Store: lazy{memstore.New(), &take}, Handlers: []persist.Handler{
+			chore.Handle(func(_ context.Context, in string) error {
+				if <-first; in == "second" {
+					<-second
+				}
+				return nil
+			}),
+		}})
+		r.submit("first")
+		r.submit("second")
+		take.Store(int64(10 * time.Second))
+		close(first)
+		elapse(time.Second)
+		close(second) // while the end of the first is being stored
+		elapse(time.Millisecond)
+		var lost *persist.LostError
+		if err := r.halt(); !errors.As(err, &lost) || lost.Count != 1 || !strings.Contains(err.Error(), "last commit took 10s") {
+			t.Errorf("it ended with %v", err)
+		}
+	})
 }
 
 // What could not be stored is said together with what was wrong with the store, and not only that

@@ -25,7 +25,8 @@ type writer struct {
 	patience linger
 	// flows says that the last commit was of many ends, and that nobody waits for the next.
 	flows     bool
-	committed time.Time // when that was
+	committed time.Time     // when that was
+	took      time.Duration // the last one, in the store
 	// unsettled says that it is not known what has become of a commit that was given up.
 	unsettled bool
 	shedding  Step // what that was to forget, if it was made for room
@@ -101,7 +102,9 @@ func (w *writer) giveUp(ops []op) error {
 			}
 		}
 		b.inbox = nil
-		err.Err = b.broken
+		if err.Err = b.broken; err.Err == nil {
+			err.Err = fmt.Errorf("the store is too slow: its last commit took %v, and a stop waits %v", w.took.Round(time.Millisecond), finishWithin)
+		}
 		for _, o := range w.kept { // who has not begun, or has expired, is as it was
 			switch o := o.(type) {
 			case *submitOp:
@@ -201,6 +204,7 @@ func (w *writer) commit(ctx context.Context) error {
 		}
 	}
 
+	w.took = c.stored
 	mine = w.locked(func() {
 		b.about = c.about
 		switch {
