@@ -36,9 +36,6 @@ func openRaw(path string) (*rawFile, error) {
 	return &rawFile{db: db, vals: several(bulk, freshBytes)}, err
 }
 
-// freshBytes are those of a payload that there was not before.
-func freshBytes() []byte { return encoded(newNote()) }
-
 // put commits so many puts, bulk at most.
 func (r *rawFile) put(n int) error { return r.putAll(r.vals[:n]) }
 

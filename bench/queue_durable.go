@@ -23,7 +23,16 @@ var padding = strings.Repeat("-", noteSize-len(`{"Text":"1000000000000"}`))
 
 // newNote returns a payload that there was not before in this process. Encoded as JSON, it
 // has noteSize bytes.
-func newNote() note { return note{Text: strconv.FormatUint(firstNote+notes.Add(1), 10) + padding} }
+func newNote() note {
+	text := make([]byte, 0, noteSize)
+	return note{Text: string(append(strconv.AppendUint(text, firstNote+notes.Add(1), 10), padding...))}
+}
+
+// freshBytes is the document that one would be.
+func freshBytes() []byte {
+	text := append(make([]byte, 0, noteSize), `{"Text":"`...)
+	return append(append(strconv.AppendUint(text, firstNote+notes.Add(1), 10), padding...), `"}`...)
+}
 
 func newNotes(n int) []note { return several(n, newNote) }
 
