@@ -88,12 +88,15 @@ func measureBulkPuts(size scale) (f figures, err error) {
 	err = withRaw(func(r *rawFile) error {
 		lists := several(rawLists, func() [][]byte { return several(bulk, freshBytes) })
 		at := 0
-		n, took, err := hammer(1, size.spell, func() error {
+		f, err = submissions(func() error {
 			at++
 			return r.putAll(lists[at%rawLists])
-		})
-		f = figures{"job": perJob(took, n*bulk)}
-		return err
+		}, size, 1)
+		if err != nil {
+			return err
+		}
+		f["job"] /= bulk
+		return nil
 	})
 	return f, err
 }

@@ -56,8 +56,7 @@ func measureBulkBytes(p peer, size scale) (f figures, err error) {
 			return err
 		}
 		q := d.(bytesQueue)
-		n, took, err := batches(size.spell, freshBytes, q.submitBytes)
-		f = figures{"job": perJob(took, n)}
+		f, err = batches(size, freshBytes, q.submitBytes)
 		return errors.Join(err, q.stop())
 	})
 	return f, err

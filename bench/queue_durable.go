@@ -115,9 +115,17 @@ func hammer(callers int, spell time.Duration, f func() error) (n int, took time.
 	return int(calls.Load()), took, err
 }
 
-// batches has jobs stored for a spell, always bulk of them together, and returns how many they were, and how long that
-// took. What is stored is there before: to make it is nothing that who stores it has to do.
-func batches[T any](spell time.Duration, fresh func() T, store func([]T) error) (n int, took time.Duration, err error) {
+// batches measures how jobs are stored, always bulk of them together, after a moment for everything to get going. What
+// is stored is there before: to make it is nothing that who stores it has to do.
+func batches[T any](size scale, fresh func() T, store func([]T) error) (figures, error) {
+	if _, _, err := stored(size.spell/10, fresh, store); err != nil {
+		return nil, err
+	}
+	n, took, err := stored(size.spell, fresh, store)
+	return figures{"job": perJob(took, n)}, err
+}
+
+func stored[T any](spell time.Duration, fresh func() T, store func([]T) error) (n int, took time.Duration, err error) {
 	for took < spell {
 		list := several(bulk, fresh)
 		begin := time.Now()
@@ -160,8 +168,7 @@ func measureBulk(p peer, size scale) (f figures, err error) {
 		return measureBulkPuts(size)
 	}
 	err = withQueue(p, working, nobodyEntered, func(d durable) error {
-		n, took, err := batches(size.spell, newNote, d.submitAll)
-		f = figures{"job": perJob(took, n)}
+		f, err = batches(size, newNote, d.submitAll)
 		return err
 	})
 	return f, err

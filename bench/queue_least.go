@@ -72,8 +72,7 @@ func measureLeast(_ peer, size scale) (f figures, err error) {
 			return err
 		}
 		l := &least{db: r.db, keys: map[[16]byte]*leastEntry{}}
-		n, took, err := batches(size.spell, newNote, l.submitAll)
-		f = figures{"job": perJob(took, n)}
+		f, err = batches(size, newNote, l.submitAll)
 		return errors.Join(err, r.db.Close())
 	})
 	return f, err
