@@ -40,7 +40,7 @@ const remarks = `## Where the time goes
   seventh of that; for a type that is not plain, and so is left to ` + "`encoding/json`" + `, it would be a third.
 - **A batch** is prepared by its caller, who encodes and hashes each payload, and then planned and put by the writer: one after the other, as one
   caller has it. To encode, hash, index and seal the jobs takes about as long as bbolt takes to store them, also by hand and with nothing else done, as the line
-  below it shows; on top of that come what makes them jobs, their places in line, the caller's results, and the collection of all that.
+  below it shows. What makes them jobs, their places in line and the caller's results, comes on top of that; that several of them share one put makes up for most of it.
 
 `
 

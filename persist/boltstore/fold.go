@@ -22,11 +22,8 @@ func (o *Options) sheetRoom(steps []persist.Step) int {
 			n++
 		}
 	}
-	switch {
-	case n < o.sheets:
+	if n < o.sheets {
 		return 0
-	case o.MaxSize > 0:
-		return narrowSize
 	}
 	return sheetSize
 }

@@ -34,13 +34,10 @@ const (
 )
 
 const (
-	// sheetSize is how large a sheet of several may be: two of them fill two pages of 4 KiB, which are written
-	// together, and fewer are on no page. In smaller ones there would be more puts, and of a larger one more is
-	// written again when a job is forgotten.
-	sheetSize = (2*4096-pageHeader)/2 - element - len(idKey{})
-	// narrowSize is how large it may be where there is a limit: two fill one page, for which there is
-	// room even where no two free pages lie side by side.
-	narrowSize = (4096-pageHeader)/2 - element - len(idKey{})
+	// sheetSize is how large a sheet of several may be: two of them fill a page of 4 KiB, and fewer are on no page. In
+	// smaller ones there would be more puts. Of larger ones more is written again when a job is forgotten, and
+	// they need free pages that lie side by side.
+	sheetSize = (4096-pageHeader)/2 - element - len(idKey{})
 	// defaultSheets is how many jobs a commit has to add. The sheets of fewer would leave much of their
 	// pages empty.
 	defaultSheets = 64
