@@ -79,7 +79,7 @@ func (l *ledger) recover(ctx context.Context, store Store, run uint64) error {
 			return ErrNotRunning
 		}
 		if len(room) == 0 {
-			room = make([]entry, sharedRoom)
+			room = make([]entry, entryRoom)
 		}
 		e := &room[0]
 		room = room[1:]

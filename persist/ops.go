@@ -83,9 +83,9 @@ type submitOp struct {
 	batch     bool
 }
 
-// sharedRoom is how much of what a batch needs is made together: few enough for all of
+// entryRoom is how many entries are made together, when many are needed: few enough for all of
 // them to be forgotten soon.
-const sharedRoom = 64
+const entryRoom = 64
 
 // insertion is what was decided about one submission.
 type insertion struct {
@@ -116,8 +116,8 @@ func (o *submitOp) plan(b *book, c *commit) {
 	}
 	for i, p := range o.subs {
 		if p != nil {
-			if len(o.room) == 0 && len(o.subs)-i >= sharedRoom {
-				o.room = make([]entry, sharedRoom)
+			if len(o.room) == 0 && len(o.subs)-i >= entryRoom {
+				o.room = make([]entry, entryRoom)
 			}
 			o.results[i] = o.planOne(b, c, p, &o.plans[i])
 		}

@@ -18,12 +18,16 @@ type tray struct {
 	scribe  scribe
 }
 
+// leastKept is how large a batch has to be for its tray to be worth keeping. That of more than MaxBatch
+// is not kept either.
+const leastKept = 64
+
 var trays = sync.Pool{New: func() any { return new(tray) }}
 
 // takeTray returns a tray for so many submissions.
 func takeTray(n int) *tray {
 	t := &tray{}
-	if n >= sharedRoom && n <= MaxBatch {
+	if n >= leastKept && n <= MaxBatch {
 		t = trays.Get().(*tray)
 	}
 	if cap(t.records) < n {
@@ -36,7 +40,7 @@ func takeTray(n int) *tray {
 
 // putBack says that nobody needs what is on the tray any more. A job that is kept is not on it: see lasting.
 func (t *tray) putBack() {
-	if n := len(t.records); n < sharedRoom || n > MaxBatch {
+	if n := len(t.records); n < leastKept || n > MaxBatch {
 		return
 	}
 	clear(t.subs)

@@ -112,7 +112,7 @@ func TestPayloadsOfABatchDoNotOverlap(t *testing.T) {
 // What is left on a tray would be said of a job of another batch.
 func TestATrayIsPutBackEmpty(t *testing.T) {
 	q := New(Config{})
-	subs := make([]Submission, sharedRoom)
+	subs := make([]Submission, leastKept)
 	for i := range subs {
 		subs[i] = Raw("raw", []byte{byte(i)}, WithDelay(time.Second))
 	}
@@ -142,7 +142,7 @@ var _ json.Marshaler = panics{}
 // A job that is kept must not keep the memory of its whole batch.
 func TestWhatIsKeptOfABatchHasMemoryOfItsOwn(t *testing.T) {
 	q := New(Config{})
-	for _, n := range []int{1, 2, sharedRoom + 1} {
+	for _, n := range []int{1, 2, leastKept + 1} {
 		subs := make([]Submission, n)
 		for i := range subs {
 			subs[i] = Raw("raw", []byte("payload"))
