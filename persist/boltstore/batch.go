@@ -39,7 +39,7 @@ type batch struct {
 	// sheets holds the values of jobs, as buf does the others. The bucket lacks the sheet that grows, and
 	// still has the jobs that are forgotten, until fold brings it up to date.
 	sheets    []byte
-	room      int // on a sheet
+	shares    bool // sheets are for several jobs
 	sheetKey  idKey
 	growing   growing
 	forgotten []persist.ID

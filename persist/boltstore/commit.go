@@ -26,7 +26,7 @@ func (s *Store) Commit(ctx context.Context, steps []persist.Step) (stale []int, 
 	s.ahead.changing(steps)
 	defer s.ahead.changed()
 	err = s.update(len(steps), func(b *batch) error {
-		b.room = s.opts.sheetRoom(steps)
+		b.shares = s.opts.shares(steps)
 		for i := range steps {
 			if err := b.step(i, &steps[i]); err != nil {
 				return err

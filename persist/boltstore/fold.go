@@ -14,18 +14,15 @@ type growing struct {
 	places []byte
 }
 
-// sheetRoom returns how large the sheets of a commit may be: zero, if each of its jobs shall be alone.
-func (o *Options) sheetRoom(steps []persist.Step) int {
+// shares reports whether the jobs of a commit share sheets.
+func (o *Options) shares(steps []persist.Step) bool {
 	n := 0
 	for i := range steps {
 		if steps[i].Verb == persist.Insert {
 			n++
 		}
 	}
-	if n < o.sheets {
-		return 0
-	}
-	return sheetSize
+	return n >= o.sheets
 }
 
 // write puts a record on the sheet that grows, or on the next.
@@ -37,7 +34,7 @@ func (b *batch) write(r *persist.Record) error {
 	b.changed = true
 
 	g := &b.growing
-	if !g.takes(r.ID, len(b.sheets), b.room) {
+	if !b.shares || !g.takes(r.ID, len(b.sheets)) {
 		next, err := b.bindUntil(start)
 		if err != nil {
 			return err
@@ -52,14 +49,13 @@ func (b *batch) write(r *persist.Record) error {
 	return nil
 }
 
-// takes reports whether there is a place for a job, with whose record the buffer ends at end, on a sheet of that
-// size.
-func (g *growing) takes(id persist.ID, end, size int) bool {
+// takes reports whether there is a place for a job, with whose record the buffer ends at end.
+func (g *growing) takes(id persist.ID, end int) bool {
 	if g.last == 0 || id-g.last > sheetPlaces { // the difference may be as large as an ID
 		return false
 	}
 	places := len(g.places)/placeSize + int(id-g.last)
-	return places <= sheetPlaces && end-g.start+places*placeSize+indexRest <= size
+	return places <= sheetPlaces && end-g.start+places*placeSize+indexRest <= sheetSize
 }
 
 // bind puts the sheet that grows into the bucket, if there is one.
