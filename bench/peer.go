@@ -42,7 +42,7 @@ var peers = []peer{
 	{name: bboltPeer, config: bboltConfig},
 	{name: backlitePeer, config: backliteConfig, queue: openBacklite},
 	{name: goqitePeer, config: goqiteConfig, queue: openGoqite},
-	{name: riverLite, config: riverLiteNone, there: func() bool { return false }},
+	{name: riverLite, config: riverLiteConfig, queue: openRiverLite},
 	{name: riverPeer, config: riverConfig, queue: openRiver, there: hasPostgres},
 	{name: asynqPeer, config: asynqConfig, queue: openAsynq, there: hasRedis},
 }

@@ -6,18 +6,13 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-const riverConfig = "River with pgx on a PostgreSQL of its own, over a local socket, on its default settings: `fsync` and `synchronous_commit` are on. `FetchCooldown` and " +
-	"`FetchPollInterval` 1 ms, the least that is possible, instead of 100 ms and 1 s. `MaxWorkers` 2,000, as in its own benchmark: with 16 it fetches so few at a time. 64 connections."
-
-// riverWorkers is how many workers River has.
-const riverWorkers = 2000
+// riverPace is said of every River.
+const riverPace = " `FetchCooldown` and `FetchPollInterval` 1 ms, the least that is possible, instead of 100 ms and 1 s."
 
 // Kind names the job for River.
 func (note) Kind() string { return "note" }
@@ -30,59 +25,55 @@ type riverWork struct {
 
 func (w *riverWork) Work(context.Context, *river.Job[note]) error { w.entered(); return nil }
 
-// riverQueue is a client of River.
-type riverQueue struct {
-	*river.Client[pgx.Tx]
-	server  *server
-	pool    *pgxpool.Pool
-	started bool
+// A riverDatabase is where River keeps its jobs.
+type riverDatabase interface {
+	// count asks for one number.
+	count(query string) (int, error)
+	// close ends the database. Where jobs may still use it, it waits for none of them.
+	close(used bool) error
 }
 
-func openRiver(dir string, _ int, entered func()) (durable, error) {
-	s, err := startPostgres(dir)
+// riverQueue is a client of River, on a database with transactions of one type.
+type riverQueue[T any] struct {
+	*river.Client[T]
+	database riverDatabase
+	started  bool
+}
+
+// newRiver makes a queue of a database that is empty, and closes it if that fails.
+func newRiver[T any](driver riverdriver.Driver[T], database riverDatabase, workers int, entered func()) (durable, error) {
+	c, err := riverClient(driver, workers, entered)
+	if err != nil {
+		return nil, errors.Join(err, database.close(false))
+	}
+	return &riverQueue[T]{Client: c, database: database}, nil
+}
+
+// riverClient makes the tables that River needs, and a client with so many workers.
+func riverClient[T any](driver riverdriver.Driver[T], workers int, entered func()) (*river.Client[T], error) {
+	logger := slog.New(slog.DiscardHandler)
+	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: logger})
 	if err != nil {
 		return nil, err
 	}
-	r := &riverQueue{server: s}
-	if err := r.open(entered); err != nil {
-		return nil, errors.Join(err, r.stop())
+	if _, err := migrator.Migrate(context.Background(), rivermigrate.DirectionUp, nil); err != nil {
+		return nil, err
 	}
-	return r, nil
-}
-
-func (r *riverQueue) open(entered func()) (err error) {
-	ctx := context.Background()
-	cfg, err := pgxpool.ParseConfig("host=" + r.server.dir + " user=bench dbname=postgres")
-	if err != nil {
-		return err
-	}
-	cfg.MaxConns = submitting
-	if r.pool, err = pgxpool.NewWithConfig(ctx, cfg); err != nil {
-		return err
-	}
-	migrator, err := rivermigrate.New(riverpgxv5.New(r.pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	if _, err := migrator.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return err
-	}
-	workers := river.NewWorkers()
-	river.AddWorker(workers, &riverWork{entered: entered})
-	r.Client, err = river.NewClient(riverpgxv5.New(r.pool), &river.Config{
+	works := river.NewWorkers()
+	river.AddWorker(works, &riverWork{entered: entered})
+	return river.NewClient(driver, &river.Config{
 		FetchCooldown: river.FetchCooldownMin, FetchPollInterval: river.FetchPollIntervalMin,
-		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: riverWorkers}}, Workers: workers,
-		Logger: slog.New(slog.DiscardHandler),
+		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}}, Workers: works,
+		Logger: logger,
 	})
-	return err
 }
 
-func (r *riverQueue) submit() error {
+func (r *riverQueue[T]) submit() error {
 	_, err := r.Insert(context.Background(), newNote(), nil)
 	return err
 }
 
-func (r *riverQueue) submitAll(ins []note) error {
+func (r *riverQueue[T]) submitAll(ins []note) error {
 	params := make([]river.InsertManyParams, len(ins))
 	for i, in := range ins {
 		params[i].Args = in
@@ -91,28 +82,22 @@ func (r *riverQueue) submitAll(ins []note) error {
 	return err
 }
 
-func (r *riverQueue) start() error {
+func (r *riverQueue[T]) start() error {
 	r.started = true
 	return r.Start(context.Background())
 }
 
-func (r *riverQueue) left() (n int, err error) {
-	err = r.pool.QueryRow(context.Background(), "SELECT count(*) FROM river_job WHERE state <> 'completed'").Scan(&n)
-	return n, err
+func (r *riverQueue[T]) left() (int, error) {
+	return r.database.count("SELECT count(*) FROM river_job WHERE state <> 'completed'")
 }
 
-func (r *riverQueue) stop() error {
+func (r *riverQueue[T]) stop() error {
+	used := false
 	if r.started {
-		// It may take seconds, and what it leaves undone ends with the server. The pool is not closed
-		// then, for that would wait.
+		// It may take seconds, and what it leaves undone ends with the database.
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second/2)
 		defer cancel()
-		if r.StopAndCancel(ctx) != nil {
-			return r.server.stop()
-		}
+		used = r.StopAndCancel(ctx) != nil
 	}
-	if r.pool != nil {
-		r.pool.Close()
-	}
-	return r.server.stop()
+	return r.database.close(used)
 }

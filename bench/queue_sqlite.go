@@ -18,7 +18,6 @@ const (
 	sqliteConfig   = "On SQLite by modernc.org/sqlite, without C: one connection, WAL, `synchronous=FULL`."
 	backliteConfig = sqliteConfig + " 16 workers; what has ended is kept for an hour. When all its workers are busy it looks again after 100 ms, which cannot be changed."
 	goqiteConfig   = sqliteConfig + " Its `jobs.Runner` with `Limit` 16 and a `PollInterval` of 100 µs, instead of 100 ms. It keeps nothing of what has ended."
-	riverLiteNone  = "Its driver for SQLite cannot be had in the version of River that is measured."
 )
 
 // openSQLite opens a file that is synced at each commit.
