@@ -5,8 +5,7 @@ package persist
 // being first is left in place and not counted any more: a heap of jobs that know their places
 // would cost a cache miss for each that moves.
 type heap struct {
-	row   []slot
-	from  int // where the row begins
+	row   slotRow
 	slots []slot
 	stale int // how many count no more
 }
@@ -17,11 +16,11 @@ type slot struct {
 }
 
 // size is how many there are, those included that count no more.
-func (h *heap) size() int { return len(h.row) - h.from + len(h.slots) }
+func (h *heap) size() int { return h.row.n + len(h.slots) }
 
 func (h *heap) push(key int64, e *entry) {
-	if n := len(h.row); n == h.from || h.row[n-1].key <= key {
-		h.row = append(h.row, slot{key, e})
+	if h.row.n == 0 || h.row.last().key <= key {
+		h.row.push(slot{key, e})
 		return
 	}
 	h.slots = append(h.slots, slot{key, e})
@@ -38,16 +37,16 @@ func (h *heap) push(key int64, e *entry) {
 
 // head returns the first slot, and whether it is that of the row. There has to be one.
 func (h *heap) head() (first *slot, inRow bool) {
-	if h.from == len(h.row) || len(h.slots) > 0 && h.slots[0].key < h.row[h.from].key {
+	if h.row.n == 0 || len(h.slots) > 0 && h.slots[0].key < h.row.first().key {
 		return &h.slots[0], false
 	}
-	return &h.row[h.from], true
+	return h.row.first(), true
 }
 
 // pop forgets the first slot. There has to be one.
 func (h *heap) pop() {
 	if _, inRow := h.head(); inRow {
-		h.step()
+		h.row.pop()
 		return
 	}
 	last := len(h.slots) - 1
@@ -58,21 +57,6 @@ func (h *heap) pop() {
 		h.sink(0, moved)
 	}
 }
-
-// step forgets the first of the row. What is before that is not kept for long.
-func (h *heap) step() {
-	h.row[h.from] = slot{}
-	h.from++
-	if h.from == len(h.row) || h.from >= rowRest && h.from > len(h.row)/2 {
-		n := copy(h.row, h.row[h.from:])
-		clear(h.row[n:])
-		h.row, h.from = h.row[:n], 0
-	}
-}
-
-// rowRest is how much of a row may lie before its beginning, before it is looked at whether that
-// is most of it.
-const rowRest = 64
 
 // sink puts s where it belongs, from i on downwards.
 func (h *heap) sink(i int, s slot) {
@@ -96,7 +80,7 @@ func (h *heap) sink(i int, s slot) {
 
 // below calls each for the slots whose keys are below limit, in no order, until it returns false.
 func (h *heap) below(limit int64, each func(slot) bool) {
-	for _, s := range h.row[h.from:] {
+	for s := range h.row.all() {
 		if s.key >= limit {
 			break
 		}
@@ -137,7 +121,13 @@ func (h *heap) drop(counts func(slot) bool) {
 	if h.stale < 1024 || h.stale < h.size()/2 {
 		return
 	}
-	h.row, h.from = keepCounting(h.row[h.from:], counts), 0
+	kept := slotRow{}
+	for s := range h.row.all() {
+		if counts(s) {
+			kept.push(s)
+		}
+	}
+	h.row = kept
 	h.slots = keepCounting(h.slots, counts)
 	h.stale = 0
 	for i := len(h.slots)/2 - 1; i >= 0; i-- {

@@ -72,8 +72,8 @@ func TestAHeapForgetsWhatDoesNotCountAnyMore(t *testing.T) {
 		gone[i] = true
 		h.drop(counts)
 	}
-	if h.size() > 2100 || cap(h.row)+cap(h.slots) > 4*2100 {
-		t.Errorf("%d slots with room for %d, of 11 that count", h.size(), cap(h.row)+cap(h.slots))
+	if h.size() > 2100 || len(h.row.pages)*rowPage+cap(h.slots) > 4*2100 {
+		t.Errorf("%d slots with room for %d, of 11 that count", h.size(), len(h.row.pages)*rowPage+cap(h.slots))
 	}
 	for want := range int64(11) {
 		s, ok := h.first(counts)
@@ -85,6 +85,37 @@ func TestAHeapForgetsWhatDoesNotCountAnyMore(t *testing.T) {
 	}
 	if s, ok := h.first(counts); ok {
 		t.Errorf("still there: %d", s.key)
+	}
+}
+
+// What comes in order is on pages, and comes and goes without the others being moved.
+func TestAHeapOfManyInOrderGoesThroughThem(t *testing.T) {
+	const n = 10 * rowPage
+	var h heap
+	for i := range int64(n) {
+		h.push(i, nil)
+	}
+	for gone := range int64(n) {
+		for _, limit := range []int64{gone, gone + 1, gone + rowPage, n} {
+			next := gone
+			h.below(limit, func(s slot) bool {
+				if s.key != next {
+					t.Fatalf("after %d: %d, want %d", gone, s.key, next)
+				}
+				next++
+				return next != gone+2*rowPage // it may be enough
+			})
+			if want := min(limit, n, gone+2*rowPage); next != max(want, gone) {
+				t.Fatalf("after %d: up to %d, want %d", gone, next, want)
+			}
+		}
+		if s, inRow := h.head(); s.key != gone || !inRow || h.size() != n-int(gone) {
+			t.Fatalf("after %d: %d is the first of %d", gone, s.key, h.size())
+		}
+		h.pop()
+	}
+	if h.size() != 0 || len(h.row.pages) != 1 {
+		t.Errorf("%d slots on %d pages are left", h.size(), len(h.row.pages))
 	}
 }
 

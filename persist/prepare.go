@@ -53,7 +53,8 @@ func (t *tray) putBack() {
 	trays.Put(t)
 }
 
-// prepare makes records of submissions. They are relaxed if all of them are.
+// prepare makes records of submissions. They are relaxed if all of them are. What is a user's is called on this
+// goroutine.
 func (q *Queue) prepare(t *tray, subs []Submission, opts []Option) (all []*prepared, relaxed bool, err error) {
 	now := time.Now()
 	layered, of, err := q.layered(subs, opts)
@@ -62,6 +63,9 @@ func (q *Queue) prepare(t *tray, subs []Submission, opts []Option) (all []*prepa
 	}
 	all = t.all
 	relaxed = true
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	from, size := 0, 0
 	for i := range subs {
 		p := &t.records[i]
 		p.shares = len(subs) > 1
@@ -74,10 +78,29 @@ func (q *Queue) prepare(t *tray, subs []Submission, opts []Option) (all []*prepa
 		if err := subs[i].prepare(p, &t.scribe, base.kind, set, q.cfg.MaxPayload, now); err != nil {
 			return nil, false, &SubmissionError{Index: i, Type: base.kind.name, Err: err}
 		}
+		if size += len(p.job.Payload); size >= partSize && i-from >= len(subs)/maxParts && i+1 < len(subs) {
+			part := t.records[from : i+1]
+			beside.Go(func() { digestAll(part) })
+			from, size = i+1, 0
+		}
 		all[i] = p
 		relaxed = relaxed && set.durability == Relaxed
 	}
+	digestAll(t.records[from:])
 	return all, relaxed, nil
+}
+
+// Digests take about as long as the rest. So those of a batch are made beside it, in parts with payloads of so
+// many bytes.
+const (
+	partSize = 32 << 10
+	maxParts = 64
+)
+
+func digestAll(records []prepared) {
+	for i := range records {
+		records[i].digest()
+	}
 }
 
 // typed is a type with the settings that a batch has of it.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -158,6 +159,42 @@ func TestWhatIsKeptOfABatchHasMemoryOfItsOwn(t *testing.T) {
 			}
 			if own := n == 1; own != (j == &p.job) || own != (unsafe.SliceData(j.Payload) == unsafe.SliceData(p.job.Payload)) {
 				t.Errorf("%d of %d: it shares its memory", i, n)
+			}
+		}
+	}
+}
+
+// The digests of a batch are made beside the rest, in parts. They are those of the same submissions alone.
+func TestTheDigestsOfABatchAreThoseOfItsJobsAlone(t *testing.T) {
+	q := New(Config{})
+	for _, size := range []int{0, 1, 300, partSize, 3 * partSize} {
+		for _, n := range []int{2, 3, 200, 2000} {
+			if n*size > 8<<20 {
+				continue
+			}
+			subs := make([]Submission, n)
+			for i := range subs {
+				payload := bytes.Repeat([]byte{'x'}, size)
+				copy(payload, strconv.Itoa(i))
+				switch subs[i] = Raw("raw", payload); i % 5 {
+				case 3:
+					subs[i].opts = []Option{WithKey(strconv.Itoa(i))}
+				case 4:
+					subs[i].opts = []Option{WithoutKey()}
+				}
+			}
+			all, _, err := q.prepare(takeTray(n), subs, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, p := range all {
+				alone, _, err := q.prepare(takeTray(1), subs[i:i+1], nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, want := p.job.Digest, alone[0].job.Digest; got != want || got.IsZero() != (i%5 == 4) {
+					t.Fatalf("%d of %d with %d bytes: %x, want %x", i, n, size, got, want)
+				}
 			}
 		}
 	}

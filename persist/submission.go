@@ -99,6 +99,7 @@ func (e *SubmissionError) Unwrap() error { return e.Err }
 type prepared struct {
 	job        Job // without its ID
 	duplicates Duplicates
+	keyed      bool // it has a Digest
 	delayed    bool // its RunAt is a delay, and no time of day
 	shares     bool // memory with others
 }
@@ -145,11 +146,12 @@ func (s *Submission) prepare(p *prepared, w *scribe, k *kind, set *settings, max
 			return &policy.FieldError{Field: "Group", Value: len(r.Group), Reason: "is longer than MaxName"}
 		}
 	}
-	return s.identify(r, set)
+	return s.identify(p, set)
 }
 
 // identify gives a record its key.
-func (s *Submission) identify(r *Record, set *settings) (err error) {
+func (s *Submission) identify(p *prepared, set *settings) (err error) {
+	r := &p.job.Record
 	switch {
 	case set.keying == keyGiven:
 		r.Key = set.key
@@ -163,12 +165,20 @@ func (s *Submission) identify(r *Record, set *settings) (err error) {
 			return &policy.FieldError{Field: "Key", Value: len(r.Key), Reason: "is longer than MaxKey"}
 		}
 	}
-	if r.Key != "" {
+	p.keyed = true
+	return nil
+}
+
+// digest makes the Digest of its key, if it has one.
+func (p *prepared) digest() {
+	r := &p.job.Record
+	switch {
+	case !p.keyed:
+	case r.Key != "":
 		r.Digest = digest(r.Type, 'k', []byte(r.Key))
-	} else {
+	default:
 		r.Digest = digest(r.Type, 'p', r.Payload)
 	}
-	return nil
 }
 
 // call survives a function of a user's that panics.
