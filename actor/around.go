@@ -61,31 +61,32 @@ func (w within) Value(key any) any {
 	return w.Context.Value(key)
 }
 
-// leave tells how the attempt ended to those that were around it, the innermost
+// leave tells how the attempt ended to the task, and to those that were around it, the innermost
 // first, each once.
 func (a *Attempt) leave(res *Result) {
+	if t, ok := a.actor.task.(Reviewed); ok && a.ran {
+		a.ran = false
+		tell(func(at Result) { t.Review(a, at) }, res)
+	}
 	if a.more == nil { // nobody else sets it any more
 		return
 	}
 	for n := len(a.more.around); n > 0; n = len(a.more.around) {
 		done := a.more.around[n-1]
 		a.more.around = a.more.around[:n-1]
-		if err := tell(done, *res); err != nil {
-			res.Err = errors.Join(res.Err, err)
+		tell(done, res)
+	}
+}
+
+// tell calls done, whose panic is the attempt's failure.
+func tell(done func(Result), res *Result) {
+	defer func() {
+		if v := recover(); v != nil {
+			res.Err = errors.Join(res.Err, &PanicError{Value: v, Stack: stack()})
 			if !res.Exit.IsFailure() && res.Exit != policy.Stopped {
 				res.Exit = policy.Panicked
 			}
 		}
-	}
-}
-
-// tell calls done and returns its panic.
-func tell(done func(Result), res Result) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = &PanicError{Value: v, Stack: stack()}
-		}
 	}()
-	done(res)
-	return nil
+	done(*res)
 }

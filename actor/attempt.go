@@ -23,6 +23,7 @@ type Attempt struct {
 	ended   atomic.Uint32 // the events.Reason for which the context has ended, 0 before; see ending
 	claimed atomic.Bool   // see Claim
 	sealed  bool          // guarded by mu: no helper may be started any more
+	ran     bool          // Run was called, and the task has not reviewed that yet
 	watch   *watch        // nil when there is nothing to say; set before Run, then read only
 
 	mu   sync.Mutex
@@ -128,10 +129,9 @@ func (a *Attempt) run(res *Result) {
 	if around := a.actor.terms.Around; len(around) > 0 {
 		a.enter(around)
 	}
+	a.ran = true
 	a.settle(a.actor.task.Run(a), res)
-	if a.more != nil { // nobody else sets it any more
-		a.leave(res)
-	}
+	a.leave(res)
 	settled = true
 }
 

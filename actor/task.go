@@ -25,6 +25,15 @@ type Described interface {
 	Describe() *events.Job
 }
 
+// Reviewed is a task that is told how each of its attempts ended.
+type Reviewed interface {
+	Task
+	// Review is called when Run was, has returned or ended in another way, and all helpers of the
+	// attempt have returned: on the same goroutine, before those that are around the attempt are told,
+	// and for one that was abandoned when it returns after all. A panic is the attempt's failure.
+	Review(at *Attempt, res Result)
+}
+
 // Func is a function that is a task.
 type Func func(ctx context.Context) error
 

@@ -84,21 +84,11 @@ func (c *claim) introduce() {
 // Describe says what the events of the child are about.
 func (c *claim) Describe() *events.Job { return c.about.Load() }
 
-// aroundClaim has claims learn how their attempts end: what their helpers do counts too.
-func aroundClaim(ctx context.Context, _ actor.Info) (context.Context, func(actor.Result)) {
-	c, ok := actor.Current(ctx).Actor().Task().(*claim)
-	if !ok {
-		return nil, nil // started by hand
-	}
-	c.v, c.done, c.late = verdict{}, false, false // it may be another one, by hand
-	c.entered.Store(0)
-	c.end.Store(nobody)
-	at := actor.Current(ctx)
-	return nil, func(res actor.Result) { c.over(res, at.Helped()) }
-}
-
 // Run reads the job and gives it to its handler.
 func (c *claim) Run(ctx context.Context) error {
+	c.v, c.done, c.late = verdict{}, false, false // it may be another attempt, by hand
+	c.entered.Store(0)
+	c.end.Store(nobody)
 	job, err := c.read(ctx)
 	if err != nil {
 		c.v = unbegun(err)
@@ -216,9 +206,9 @@ func (c *claim) report(err error) error {
 	return err
 }
 
-// over is called when the attempt has ended, and its helpers have, on its own goroutine: here a
-// user's errors and backoffs may be asked.
-func (c *claim) over(res actor.Result, helped bool) {
+// Review is called when the attempt has ended, and its helpers have, for what those do counts too. It is the
+// attempt's own goroutine: here a user's errors and backoffs may be asked.
+func (c *claim) Review(at *actor.Attempt, res actor.Result) {
 	defer c.leave()
 	v := &c.v
 	overran := res.Exit == policy.TimedOut || res.Exit == policy.Stalled
@@ -230,7 +220,7 @@ func (c *claim) over(res actor.Result, helped bool) {
 	case v.cancel, v.snooze && (!overran || c.record == nil): // nil: the handler was never entered
 		v.exit = policy.Failed
 		return
-	case c.done && (c.late || !helped) && (res.Exit == policy.Stopped || overran):
+	case c.done && (c.late || !at.Helped()) && (res.Exit == policy.Stopped || overran):
 		v.exit = policy.Succeeded // else a helper was waited for
 		return
 	}

@@ -15,7 +15,7 @@ func (b *book) gather() []op {
 	if len(b.inbox) > 0 {
 		poke(b.wake)
 	} else {
-		b.inbox = nil
+		b.inbox = make([]op, 0, min(n, maxSteps)) // as many are likely to come
 	}
 	b.asking = asking(b.inbox)
 	return ops

@@ -36,7 +36,7 @@ func New(cfg Config) *Queue {
 	if q.invalid = q.cfg.check(); q.invalid == nil {
 		q.invalid = q.learn()
 	}
-	q.workers = supervisor.NewGuarded(supervisor.Config{LameDuck: q.cfg.Drain, Around: []actor.Around{aroundClaim}}, (*keeper)(q))
+	q.workers = supervisor.NewGuarded(supervisor.Config{LameDuck: q.cfg.Drain}, (*keeper)(q))
 	of := &q.cfg.Supervisor
 	q.head = supervisor.New(supervisor.Config{
 		Name: q.cfg.Name, Strategy: supervisor.RestForOne,

@@ -28,7 +28,10 @@ func (w *writer) begin(ops []op) {
 	if len(w.kept) > 0 && w.round.lack.err != nil {
 		size = 1
 	}
-	w.round = round{ops: append(w.kept, ops...), size: size}
+	if len(w.kept) > 0 {
+		ops = append(w.kept, ops...)
+	}
+	w.round = round{ops: ops, size: size}
 	w.kept = nil
 }
 

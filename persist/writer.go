@@ -251,6 +251,7 @@ func prepare(ops []op) {
 // plan has the ops decide. What it is known of that there is no room for it is not tried.
 func (w *writer) plan(c *commit, ops []op) {
 	b := w.q.book
+	c.ops = make([]op, 0, len(ops))
 	for _, o := range ops {
 		steps, later, bytes, first := len(c.steps), len(c.later), c.bytes, c.first
 		o.plan(b, c)

@@ -69,10 +69,19 @@ func (r *run) follow(c *child, last *actor.Attempt, res *actor.Result, pause tim
 	}
 	now := endOf(last, res)
 	r.attemptEnded(c, last, res, pause, now)
-	if !c.set.atOnce || len(c.set.terms.Around) > 0 {
-		now = r.now() // what is the user's was called since, and takes as long as it likes
+	if c.hasAsked() {
+		now = r.now()
 	}
 	return r.advance(c, now)
+}
+
+// hasAsked says that what is the user's was called since the attempt ended, and takes as long as it likes.
+func (c *child) hasAsked() bool {
+	if !c.set.atOnce || len(c.set.terms.Around) > 0 {
+		return true
+	}
+	_, reviewed := c.Task().(actor.Reviewed)
+	return reviewed
 }
 
 // endOf returns when an attempt ended.
