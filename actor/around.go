@@ -64,9 +64,9 @@ func (w within) Value(key any) any {
 // leave tells how the attempt ended to the task, and to those that were around it, the innermost
 // first, each once.
 func (a *Attempt) leave(res *Result) {
-	if t, ok := a.actor.task.(Reviewed); ok && a.ran {
+	if a.actor.terms.Reviewed && a.ran {
 		a.ran = false
-		tell(func(at Result) { t.Review(a, at) }, res)
+		tell(a.review, res)
 	}
 	if a.more == nil { // nobody else sets it any more
 		return
@@ -77,6 +77,8 @@ func (a *Attempt) leave(res *Result) {
 		tell(done, res)
 	}
 }
+
+func (a *Attempt) review(res Result) { a.actor.task.(Reviewed).Review(a, res) }
 
 // tell calls done, whose panic is the attempt's failure.
 func tell(done func(Result), res *Result) {

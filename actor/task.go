@@ -25,9 +25,9 @@ type Described interface {
 	Describe() *events.Job
 }
 
-// Reviewed is a task that is told how each of its attempts ended.
+// Reviewed is a described task that is told how each of its attempts ended.
 type Reviewed interface {
-	Task
+	Described
 	// Review is called when Run was, has returned or ended in another way, and all helpers of the
 	// attempt have returned: on the same goroutine, before those that are around the attempt are told,
 	// and for one that was abandoned when it returns after all. A panic is the attempt's failure.

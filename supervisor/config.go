@@ -314,7 +314,7 @@ type settings struct {
 
 // resolve fills in what spec leaves open.
 func (d *Defaults) resolve(spec actor.Spec) *settings {
-	head, described := headOf(spec.Task), isDescribed(spec.Task)
+	head, described, reviewed := headOf(spec.Task), isDescribed(spec.Task), isReviewed(spec.Task)
 	spec.Name, spec.Task = "", nil // of one child only: it shall not be kept for the others
 	given := spec
 	if head != nil {
@@ -341,6 +341,7 @@ func (d *Defaults) resolve(spec actor.Spec) *settings {
 	}
 	set.spec, set.rules, set.resetAfter = spec, spec.Rules(), spec.ResetAfter
 	set.atOnce = spec.Backoff.Shape == policy.ShapeNone && spec.Backoff.Custom == nil
+	set.terms.Reviewed = reviewed
 	set.terms.AwaitReady, set.terms.Timeout, set.terms.Stall = spec.AwaitReady, limit(spec.Timeout), limit(spec.Stall)
 	return set
 }
@@ -356,6 +357,11 @@ func limit(d time.Duration) time.Duration {
 func isDescribed(t actor.Task) bool {
 	_, described := t.(actor.Described)
 	return described
+}
+
+func isReviewed(t actor.Task) bool {
+	_, reviewed := t.(actor.Reviewed)
+	return reviewed
 }
 
 // startBound is how long a start may take that leaves each declared child the
@@ -375,7 +381,8 @@ func (s *Supervisor) startBound() time.Duration {
 // given, field by field, because a Backoff may hold a function. Families share
 // nothing.
 func (set *settings) fits(spec *actor.Spec) bool {
-	if _, family := spec.Task.(Family); family || isDescribed(spec.Task) != set.described {
+	if _, family := spec.Task.(Family); family || isDescribed(spec.Task) != set.described ||
+		set.described && isReviewed(spec.Task) != set.terms.Reviewed {
 		return false
 	}
 	g := set.given

@@ -77,11 +77,7 @@ func (r *run) follow(c *child, last *actor.Attempt, res *actor.Result, pause tim
 
 // hasAsked says that what is the user's was called since the attempt ended, and takes as long as it likes.
 func (c *child) hasAsked() bool {
-	if !c.set.atOnce || len(c.set.terms.Around) > 0 {
-		return true
-	}
-	_, reviewed := c.Task().(actor.Reviewed)
-	return reviewed
+	return !c.set.atOnce || len(c.set.terms.Around) > 0 || c.set.terms.Reviewed
 }
 
 // endOf returns when an attempt ended.

@@ -16,11 +16,13 @@ import (
 	"github.com/taskvisor/taskvisor/supervisor"
 )
 
-// reviewed is a task that is told how its attempts ended.
+// reviewed is a task that is told how its attempts ended. It is not one of a stored job.
 type reviewed struct {
 	actor.Func
 	review func(at *actor.Attempt, res actor.Result)
 }
+
+func (r reviewed) Describe() *events.Job { return nil }
 
 func (r reviewed) Review(at *actor.Attempt, res actor.Result) { r.review(at, res) }
 
