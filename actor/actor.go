@@ -46,7 +46,7 @@ type Terms struct {
 	Epoch time.Time
 	// Around is put around each attempt, the outermost first.
 	Around []Around
-	// Reviewed says that the task is a Reviewed one, and is to be told.
+	// Reviewed says that the task is a Reviewed one, and is to be told how its attempts ended.
 	Reviewed bool
 	// Base is where the values of every attempt come from. It never ends.
 	Base context.Context

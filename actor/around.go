@@ -64,8 +64,8 @@ func (w within) Value(key any) any {
 // leave tells how the attempt ended to the task, and to those that were around it, the innermost
 // first, each once.
 func (a *Attempt) leave(res *Result) {
-	if a.actor.terms.Reviewed && a.ran {
-		a.ran = false
+	if a.unseen {
+		a.unseen = false
 		tell(a.review, res)
 	}
 	if a.more == nil { // nobody else sets it any more

@@ -23,7 +23,7 @@ type Attempt struct {
 	ended   atomic.Uint32 // the events.Reason for which the context has ended, 0 before; see ending
 	claimed atomic.Bool   // see Claim
 	sealed  bool          // guarded by mu: no helper may be started any more
-	ran     bool          // Run was called, and the task has not reviewed that yet
+	unseen  bool          // the task is still to review it
 	watch   *watch        // nil when there is nothing to say; set before Run, then read only
 
 	mu   sync.Mutex
@@ -126,10 +126,10 @@ func (a *Attempt) run(res *Result) {
 	if a.watch != nil {
 		a.watch.begin(a)
 	}
+	a.unseen = a.actor.terms.Reviewed
 	if around := a.actor.terms.Around; len(around) > 0 {
 		a.enter(around)
 	}
-	a.ran = true
 	a.settle(a.actor.task.Run(a), res)
 	a.leave(res)
 	settled = true

@@ -28,9 +28,10 @@ type Described interface {
 // Reviewed is a described task that is told how each of its attempts ended.
 type Reviewed interface {
 	Described
-	// Review is called when Run was, has returned or ended in another way, and all helpers of the
-	// attempt have returned: on the same goroutine, before those that are around the attempt are told,
-	// and for one that was abandoned when it returns after all. A panic is the attempt's failure.
+	// Review is called when the attempt is over and all of its helpers have returned: on its
+	// goroutine, before those that are around it are told, and for one that was abandoned when it
+	// returns after all. If what is around it has failed, Run may not have been called. A panic is the
+	// attempt's failure.
 	Review(at *Attempt, res Result)
 }
 

@@ -88,7 +88,7 @@ func (c *claim) Describe() *events.Job { return c.about.Load() }
 func (c *claim) Run(ctx context.Context) error {
 	c.v, c.done, c.late = verdict{}, false, false // it may be another attempt, by hand
 	c.entered.Store(0)
-	c.end.Store(nobody)
+	c.end.CompareAndSwap(returned, nobody) // unless it was given up before it came here
 	job, err := c.read(ctx)
 	if err != nil {
 		c.v = unbegun(err)

@@ -72,8 +72,8 @@ func TestAHeapForgetsWhatDoesNotCountAnyMore(t *testing.T) {
 		gone[i] = true
 		h.drop(counts)
 	}
-	if h.size() > 2100 || len(h.row.pages)*rowPage+cap(h.slots) > 4*2100 {
-		t.Errorf("%d slots with room for %d, of 11 that count", h.size(), len(h.row.pages)*rowPage+cap(h.slots))
+	if room := (1+len(h.row.more))*rowPage + cap(h.slots); h.size() > 2100 || room > 4*2100 {
+		t.Errorf("%d slots with room for %d, of 11 that count", h.size(), room)
 	}
 	for want := range int64(11) {
 		s, ok := h.first(counts)
@@ -114,8 +114,28 @@ func TestAHeapOfManyInOrderGoesThroughThem(t *testing.T) {
 		}
 		h.pop()
 	}
-	if h.size() != 0 || len(h.row.pages) != 1 {
-		t.Errorf("%d slots on %d pages are left", h.size(), len(h.row.pages))
+	if h.size() != 0 || len(h.row.more) != 0 {
+		t.Errorf("%d slots and %d pages are left", h.size(), 1+len(h.row.more))
+	}
+}
+
+// While as many come as go, no memory is needed for that, however many wait.
+func TestAHeapThatStaysAsLargeNeedsNoMemory(t *testing.T) {
+	for _, waiting := range []int64{0, 1, 5, rowPage, 20 * rowPage} {
+		var h heap
+		var next int64
+		push := func() { next++; h.push(next, nil) }
+		pass := func() { push(); h.pop() }
+		for range waiting {
+			push()
+		}
+		for range 4 * rowPage {
+			pass()
+		}
+		// The list of pages itself moves now and then.
+		if n := testing.AllocsPerRun(100*rowPage, pass); n > 0 {
+			t.Errorf("%d wait: %v allocations for each that passes", waiting, n)
+		}
 	}
 }
 

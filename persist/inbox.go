@@ -10,6 +10,9 @@ func (w *writer) gather() (ops []op, mine bool) {
 
 func (b *book) gather() []op {
 	n := fitting(b.inbox)
+	if n == 0 {
+		return nil
+	}
 	ops := b.inbox[:n:n]
 	b.inbox = b.inbox[n:]
 	if len(b.inbox) > 0 {

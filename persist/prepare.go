@@ -16,6 +16,7 @@ type tray struct {
 	results []Result
 	places  map[Digest]int
 	scribe  scribe
+	beside  sync.WaitGroup // what is done for it by others
 }
 
 // leastKept is how large a batch has to be for its tray to be worth keeping. That of more than MaxBatch
@@ -63,8 +64,7 @@ func (q *Queue) prepare(t *tray, subs []Submission, opts []Option) (all []*prepa
 	}
 	all = t.all
 	relaxed = true
-	var beside sync.WaitGroup
-	defer beside.Wait()
+	defer t.beside.Wait()
 	from, size := 0, 0
 	for i := range subs {
 		p := &t.records[i]
@@ -78,9 +78,9 @@ func (q *Queue) prepare(t *tray, subs []Submission, opts []Option) (all []*prepa
 		if err := subs[i].prepare(p, &t.scribe, base.kind, set, q.cfg.MaxPayload, now); err != nil {
 			return nil, false, &SubmissionError{Index: i, Type: base.kind.name, Err: err}
 		}
-		if size += len(p.job.Payload); size >= partSize && i-from >= len(subs)/maxParts && i+1 < len(subs) {
+		if size += p.keySize(); size >= partSize && i-from >= len(subs)/maxParts && i+1 < len(subs) {
 			part := t.records[from : i+1]
-			beside.Go(func() { digestAll(part) })
+			t.beside.Go(func() { digestAll(part) })
 			from, size = i+1, 0
 		}
 		all[i] = p
@@ -90,8 +90,8 @@ func (q *Queue) prepare(t *tray, subs []Submission, opts []Option) (all []*prepa
 	return all, relaxed, nil
 }
 
-// Digests take about as long as the rest. So those of a batch are made beside it, in parts with payloads of so
-// many bytes.
+// Digests of payloads take about as long as the rest. So those of a batch are made beside it, in parts: of so many
+// bytes at least, and about so many parts at most.
 const (
 	partSize = 32 << 10
 	maxParts = 64

@@ -4,8 +4,10 @@ import "iter"
 
 // slotRow is slots in the order in which they have come. It grows by pages, so that what is in it does not move.
 type slotRow struct {
-	pages [][]slot // all but the last are full
-	from  int      // where it begins on the first
+	head  []slot // the first page, which begins at from
+	from  int
+	more  [][]slot // the pages behind it, of which all but the last are full
+	spare []slot   // an empty page, or nil
 	n     int
 }
 
@@ -14,23 +16,35 @@ type slotRow struct {
 const rowPage = 128
 
 func (r *slotRow) push(s slot) {
-	last := len(r.pages) - 1
-	switch {
-	case last < 0:
-		r.pages, last = append(r.pages, nil), 0
-	case len(r.pages[last]) == rowPage:
-		r.pages, last = append(r.pages, make([]slot, 0, rowPage)), last+1
-	}
-	r.pages[last] = append(r.pages[last], s)
 	r.n++
+	last := len(r.more) - 1
+	switch {
+	case last < 0 && len(r.head) < rowPage:
+		r.head = append(r.head, s)
+	case last < 0 || len(r.more[last]) == rowPage:
+		r.more = append(r.more, append(r.page(), s))
+	default:
+		r.more[last] = append(r.more[last], s)
+	}
+}
+
+// page returns an empty page.
+func (r *slotRow) page() (p []slot) {
+	if p, r.spare = r.spare, nil; p == nil {
+		p = make([]slot, 0, rowPage)
+	}
+	return p
 }
 
 // first returns the first slot. There has to be one.
-func (r *slotRow) first() *slot { return &r.pages[0][r.from] }
+func (r *slotRow) first() *slot { return &r.head[r.from] }
 
 // last returns the last slot. There has to be one.
 func (r *slotRow) last() *slot {
-	page := r.pages[len(r.pages)-1]
+	page := r.head
+	if n := len(r.more); n > 0 {
+		page = r.more[n-1]
+	}
 	return &page[len(page)-1]
 }
 
@@ -39,26 +53,33 @@ func (r *slotRow) pop() {
 	*r.first() = slot{}
 	r.from++
 	r.n--
-	switch {
-	case r.n == 0: // there is only one page
-		r.pages[0], r.from = r.pages[0][:0], 0
-	case r.from == len(r.pages[0]):
-		r.pages[0] = nil
-		r.pages, r.from = r.pages[1:], 0
+	if r.from < len(r.head) {
+		return
 	}
+	r.from = 0
+	if len(r.more) == 0 {
+		r.head = r.head[:0]
+		return
+	}
+	r.spare = r.head[:0]
+	r.head, r.more[0] = r.more[0], nil
+	r.more = r.more[1:]
 }
 
 // all returns the slots.
 func (r *slotRow) all() iter.Seq[slot] {
 	return func(yield func(slot) bool) {
-		from := r.from
-		for _, page := range r.pages {
-			for _, s := range page[from:] {
+		for _, s := range r.head[r.from:] {
+			if !yield(s) {
+				return
+			}
+		}
+		for _, page := range r.more {
+			for _, s := range page {
 				if !yield(s) {
 					return
 				}
 			}
-			from = 0
 		}
 	}
 }

@@ -99,7 +99,7 @@ func (e *SubmissionError) Unwrap() error { return e.Err }
 type prepared struct {
 	job        Job // without its ID
 	duplicates Duplicates
-	keyed      bool // it has a Digest
+	keyed      bool // it is to have a Digest
 	delayed    bool // its RunAt is a delay, and no time of day
 	shares     bool // memory with others
 }
@@ -149,7 +149,7 @@ func (s *Submission) prepare(p *prepared, w *scribe, k *kind, set *settings, max
 	return s.identify(p, set)
 }
 
-// identify gives a record its key.
+// identify says what the key of a record is: a text, or its payload.
 func (s *Submission) identify(p *prepared, set *settings) (err error) {
 	r := &p.job.Record
 	switch {
@@ -167,6 +167,18 @@ func (s *Submission) identify(p *prepared, set *settings) (err error) {
 	}
 	p.keyed = true
 	return nil
+}
+
+// keySize is how large the key is.
+func (p *prepared) keySize() int {
+	switch r := &p.job.Record; {
+	case !p.keyed:
+		return 0
+	case r.Key != "":
+		return len(r.Key)
+	default:
+		return len(r.Payload)
+	}
 }
 
 // digest makes the Digest of its key, if it has one.

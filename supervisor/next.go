@@ -75,7 +75,7 @@ func (r *run) follow(c *child, last *actor.Attempt, res *actor.Result, pause tim
 	return r.advance(c, now)
 }
 
-// hasAsked says that what is the user's was called since the attempt ended, and takes as long as it likes.
+// hasAsked says that what is the user's may have been called since the attempt ended, and takes as long as it likes.
 func (c *child) hasAsked() bool {
 	return !c.set.atOnce || len(c.set.terms.Around) > 0 || c.set.terms.Reviewed
 }

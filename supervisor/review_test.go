@@ -26,7 +26,7 @@ func (r reviewed) Describe() *events.Job { return nil }
 
 func (r reviewed) Review(at *actor.Attempt, res actor.Result) { r.review(at, res) }
 
-func TestATaskReviewsEachAttemptThatRan(t *testing.T) {
+func TestATaskReviewsEachAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var list []string
 		note := func(args ...any) { list = append(list, fmt.Sprint(args...)) }
@@ -58,7 +58,7 @@ func TestATaskReviewsEachAttemptThatRan(t *testing.T) {
 			Name: "app", EndWhenEmpty: true,
 			Around: []actor.Around{func(_ context.Context, at actor.Info) (context.Context, func(actor.Result)) {
 				if at.Attempt == 5 {
-					panic("boom") // and the task does not run
+					panic("boom") // and Run is not called
 				}
 				return nil, func(res actor.Result) { note("around: ", at.Attempt, " ", res.Exit) }
 			}},
@@ -72,6 +72,7 @@ func TestATaskReviewsEachAttemptThatRan(t *testing.T) {
 			"task: 2 panicked false", "around: 2 panicked",
 			"task: 3 exited false", "around: 3 exited",
 			"task: 4 timed_out false", "around: 4 timed_out",
+			"task: 5 panicked false",
 			"a helper returns", "task: 6 succeeded true", "around: 6 succeeded",
 		}
 		if !slices.Equal(list, want) {
