@@ -168,7 +168,11 @@ func (b *book) tidyDomain(d *domain) {
 	}
 }
 
+// full reports whether a group has no place. None has always one.
 func (b *book) full(g *group) bool {
+	if g == nil {
+		return false
+	}
 	limit := cmp.Or(g.own, b.groupLimit)
 	return limit > 0 && g.running >= limit
 }

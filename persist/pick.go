@@ -11,6 +11,9 @@ func (b *book) laneChanged(l *lane) {
 		delete(l.kind.lanes, l.group)
 	case l.n == 0, l.held, l.kind.run == nil:
 		d.lanes.remove(l)
+	case b.full(l.group):
+		l.wait()
+		d.lanes.remove(l)
 	default:
 		d.lanes.fix(l)
 	}
@@ -18,6 +21,12 @@ func (b *book) laneChanged(l *lane) {
 		b.tellUnknown(l.kind)
 	}
 	b.domainChanged(d)
+}
+
+// wait keeps a lane back until there is a place in its group.
+func (l *lane) wait() {
+	l.held = true
+	l.group.parked = append(l.group.parked, l)
 }
 
 func (b *book) domainChanged(d *domain) {
@@ -58,9 +67,7 @@ func (b *book) pick() *entry {
 			return nil
 		}
 		l := d.lanes.members[0]
-		if g := l.group; g != nil && b.full(g) {
-			l.held = true
-			g.parked = append(g.parked, l)
+		if b.full(l.group) {
 			b.laneChanged(l)
 			continue
 		}
@@ -72,7 +79,7 @@ func (b *book) pick() *entry {
 func (b *book) suspect() *entry {
 	b.suspects = slices.DeleteFunc(b.suspects, func(e *entry) bool { return !e.suspect || e.place == gone })
 	for _, e := range b.suspects {
-		if e.place == ready && e.kind.run != nil && !e.kind.domain.full() && (e.group == nil || !b.full(e.group)) {
+		if e.place == ready && e.kind.run != nil && !e.kind.domain.full() && !b.full(e.group) {
 			return e
 		}
 	}

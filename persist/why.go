@@ -161,7 +161,7 @@ func (b *book) whyReady(e *entry, w *Wait) {
 		w.Reason, w.Of = WaitsForHandler, e.kind.name
 	case d.full():
 		w.Reason, w.Of, w.Used, w.Limit = WaitsForDomain, d.name, d.running, d.limit
-	case g != nil && b.full(g):
+	case b.full(g):
 		w.Reason, w.Of, w.Used, w.Limit = WaitsForGroup, g.name, g.running, cmp.Or(g.own, b.groupLimit)
 	case b.owing >= DefaultBacklog:
 		w.Reason, w.Used, w.Limit = WaitsForStore, b.owing, DefaultBacklog
