@@ -16,7 +16,7 @@ type tray struct {
 	results []Result
 	places  map[Digest]int
 	scribe  scribe
-	beside  sync.WaitGroup // what is done for it by others
+	digests digests
 }
 
 // leastKept is how large a batch has to be for its tray to be worth keeping. That of more than MaxBatch
@@ -64,8 +64,7 @@ func (q *Queue) prepare(t *tray, subs []Submission, opts []Option) (all []*prepa
 	}
 	all = t.all
 	relaxed = true
-	defer t.beside.Wait()
-	from, size := 0, 0
+	defer t.digests.wait()
 	for i := range subs {
 		p := &t.records[i]
 		p.shares = len(subs) > 1
@@ -78,29 +77,12 @@ func (q *Queue) prepare(t *tray, subs []Submission, opts []Option) (all []*prepa
 		if err := subs[i].prepare(p, &t.scribe, base.kind, set, q.cfg.MaxPayload, now); err != nil {
 			return nil, false, &SubmissionError{Index: i, Type: base.kind.name, Err: err}
 		}
-		if size += p.keySize(); size >= partSize && i-from >= len(subs)/maxParts && i+1 < len(subs) {
-			part := t.records[from : i+1]
-			t.beside.Go(func() { digestAll(part) })
-			from, size = i+1, 0
-		}
+		t.digests.add(t.records, i+1)
 		all[i] = p
 		relaxed = relaxed && set.durability == Relaxed
 	}
-	digestAll(t.records[from:])
+	t.digests.rest(t.records)
 	return all, relaxed, nil
-}
-
-// Digests of payloads take about as long as the rest. So those of a batch are made beside it, in parts: of so many
-// bytes at least, and about so many parts at most.
-const (
-	partSize = 32 << 10
-	maxParts = 64
-)
-
-func digestAll(records []prepared) {
-	for i := range records {
-		records[i].digest()
-	}
 }
 
 // typed is a type with the settings that a batch has of it.

@@ -121,6 +121,7 @@ var goroutines = []fileRow{
 	{"actor/actor.go", "an actor is a goroutine"},
 	{"actor/helpers.go", "what runs inside an attempt and must end with it"},
 	{"events/subscription.go", "each subscriber reads its place in the stream on its own"},
+	{"persist/digests.go", "a hash of each payload, on another processor; who submits waits for it"},
 	{"persist/storetest/reads.go", "readers look on while the test commits"},
 	{"supervisor/main.go", "signals arrive while main waits for the tree"},
 	{"persist/persisttest/life.go", "a queue runs beside the test that looks at it"},
