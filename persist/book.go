@@ -168,7 +168,7 @@ func (b *book) tidyDomain(d *domain) {
 	}
 }
 
-// full reports whether a group has no place. None has always one.
+// full reports whether there is no place in a group. For who is in none, there always is.
 func (b *book) full(g *group) bool {
 	if g == nil {
 		return false

@@ -121,13 +121,7 @@ func (h *heap) drop(counts func(slot) bool) {
 	if h.stale < 1024 || h.stale < h.size()/2 {
 		return
 	}
-	kept := slotRow{}
-	for s := range h.row.all() {
-		if counts(s) {
-			kept.push(s)
-		}
-	}
-	h.row = kept
+	h.row = h.row.only(counts)
 	h.slots = keepCounting(h.slots, counts)
 	h.stale = 0
 	for i := len(h.slots)/2 - 1; i >= 0; i-- {

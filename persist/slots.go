@@ -83,3 +83,13 @@ func (r *slotRow) all() iter.Seq[slot] {
 		}
 	}
 }
+
+// only returns a row of those that count.
+func (r *slotRow) only(counts func(slot) bool) (kept slotRow) {
+	for s := range r.all() {
+		if counts(s) {
+			kept.push(s)
+		}
+	}
+	return kept
+}

@@ -2,7 +2,6 @@ package supervisor_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -124,19 +123,8 @@ func TestAReviewMayFail(t *testing.T) {
 func TestAnAbandonedAttemptIsReviewedWhenItReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []time.Duration
-		task := reviewed{
-			func(context.Context) error { linger(time.Minute); return nil },
-			func(_ *actor.Attempt, res actor.Result) { got = append(got, res.Elapsed) },
-		}
-		app := supervisor.New(supervisor.Config{Name: "app", Children: []actor.Spec{{Name: "a", Grace: time.Second, Task: task}}})
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		var left *supervisor.StopError
-		if err := app.Run(ctx); !errors.As(err, &left) {
-			t.Fatalf("Run returned %v", err)
-		}
-		linger(time.Hour)
-		synctest.Wait()
+		note := func(_ *actor.Attempt, res actor.Result) { got = append(got, res.Elapsed) }
+		leaveBehind(t, supervisor.Config{}, reviewed{late, note})
 		equal(t, "elapsed", fmt.Sprint(got), "[1m0s]")
 	})
 }

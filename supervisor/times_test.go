@@ -102,21 +102,28 @@ func TestTheResultOfAnAttemptSaysHowLongItLasted(t *testing.T) {
 func TestTheResultOfAnAbandonedAttemptCountsUntilItReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var got []time.Duration
-		app := supervisor.New(supervisor.Config{
-			Name: "app",
-			Around: []actor.Around{func(context.Context, actor.Info) (context.Context, func(actor.Result)) {
-				return nil, func(res actor.Result) { got = append(got, res.Elapsed) }
-			}},
-			Children: []actor.Spec{{Name: "a", Grace: time.Second, Task: actor.Func(func(context.Context) error { linger(time.Minute); return nil })}},
-		})
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		var left *supervisor.StopError
-		if err := app.Run(ctx); !errors.As(err, &left) {
-			t.Fatalf("Run returned %v", err)
+		note := func(_ context.Context, _ actor.Info) (context.Context, func(actor.Result)) {
+			return nil, func(res actor.Result) { got = append(got, res.Elapsed) }
 		}
-		linger(time.Hour)
-		synctest.Wait()
+		leaveBehind(t, supervisor.Config{Around: []actor.Around{note}}, late)
 		equal(t, "elapsed", fmt.Sprint(got), "[1m0s]")
 	})
+}
+
+// late is a task that hears nothing for a minute.
+var late = actor.Func(func(context.Context) error { linger(time.Minute); return nil })
+
+// leaveBehind runs a tree that is stopped after five seconds, and leaves its task behind. It returns long after that
+// has returned.
+func leaveBehind(t *testing.T, cfg supervisor.Config, task actor.Task) {
+	t.Helper()
+	cfg.Name, cfg.Children = "app", []actor.Spec{{Name: "a", Grace: time.Second, Task: task}}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	var left *supervisor.StopError
+	if err := supervisor.New(cfg).Run(ctx); !errors.As(err, &left) {
+		t.Fatalf("Run returned %v", err)
+	}
+	linger(time.Hour)
+	synctest.Wait()
 }
